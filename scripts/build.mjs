@@ -1,0 +1,153 @@
+/**
+ * Builds dist/: readable ES modules with the constants folded in, and type declarations.
+ *
+ * Order matters. The text that starts a worker (`#bootstrap`) must hold everything it needs, because `new Worker(text,
+ * { eval: true })` is the one form that no bundler of a user can lose. So `src/tasks/worker-main.ts` is bundled first,
+ * to one CommonJS script, and that text is then what `#bootstrap` resolves to in the main bundle. The entries `.` and
+ * `./ipc` share their common modules as chunks: there is one kernel state in an agent, never two.
+ *
+ * Each file is written beside its target and renamed, so that a program which runs from dist/ never sees half a file.
+ */
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, posix, relative } from 'node:path';
+import { checkBundle } from './built.mjs';
+import { markBuilt, sourceHash } from './build-stamp.mjs';
+import { fail, filesBelow, onDevelopmentNode, root } from './toolchain.mjs';
+
+await onDevelopmentNode(import.meta.url);
+const { rolldown } = await import('rolldown');
+
+const dist = join(root, 'dist');
+const entries = { index: 'src/index.ts', ipc: 'src/user/ipc.ts', cli: 'src/cli/main.ts' };
+
+/** @type {import('rolldown').InputOptions} */
+const shared = {
+  cwd: root,
+  platform: 'node',
+  external: [/^node:/],
+  tsconfig: false,
+  optimization: { inlineConst: { mode: 'all', pass: 2 } },
+  onLog(level, log, handler) {
+    // An unresolved import or an `import.meta` in a script is a broken package, not a remark.
+    handler(level === 'warn' ? 'error' : level, log);
+  },
+};
+
+/** The self-contained script that a worker evaluates. */
+async function bundleBootstrap() {
+  const input = join(root, 'src/tasks/worker-main.ts');
+  if (!existsSync(input)) return '';
+  const bundle = await rolldown({ ...shared, input });
+  const { output } = await bundle.generate({ format: 'cjs', codeSplitting: false, exports: 'named' });
+  await bundle.close();
+  if (output.length !== 1) fail(`the worker bootstrap is ${output.length} files; it must be one script`);
+  return output[0].code;
+}
+
+/** A module whose export is the text, one source line to an array element, so that dist/ stays readable. @param {string} text */
+function textModule(text) {
+  const lines = text.split('\n').map((line) => `  ${JSON.stringify(line)},`);
+  return `export const bootstrap = [\n${lines.join('\n')}\n].join('\\n');\n`;
+}
+
+/** @param {string} bootstrap */
+async function bundleEntries(bootstrap) {
+  const bootstrapPath = join(root, 'src/tasks/bootstrap.ts');
+  const bundle = await rolldown({
+    ...shared,
+    input: Object.fromEntries(
+      Object.entries(entries)
+        .map(([name, path]) => [name, join(root, path)])
+        .filter(([, path]) => existsSync(path)),
+    ),
+    plugins: [
+      {
+        name: 'inline-bootstrap',
+        load: (id) => (id === bootstrapPath ? { code: textModule(bootstrap), moduleType: 'js' } : null),
+      },
+    ],
+  });
+  const { output } = await bundle.generate({
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: 'chunks/[name].js',
+  });
+  await bundle.close();
+  return output.filter((file) => file.type === 'chunk');
+}
+
+/**
+ * Declarations for what the entries reach. `#name` imports are rewritten to relative paths, because the sources that
+ * the package's `imports` map names are not shipped.
+ * @param {string} outDir
+ */
+function emitDeclarations(outDir) {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const args = [tsc, '--project', join(root, 'tsconfig.build.json'), '--outDir', outDir];
+  const result = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (result.status !== 0) fail('tsc could not write the declarations, see above');
+  const { imports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  for (const file of filesBelow(relative(root, outDir).replaceAll('\\', '/'))) {
+    const path = join(root, file);
+    const inside = relative(outDir, path).replaceAll('\\', '/');
+    const text = readFileSync(path, 'utf8').replaceAll(/(['"])(#[a-z-]+)\1/g, (whole, quote, name) => {
+      const target = imports[name]?.default ?? imports[name];
+      if (typeof target !== 'string') return whole;
+      const relativePath = posix.relative(posix.dirname(inside), target.replace('./src/', '').replace(/\.ts$/, '.js'));
+      return `${quote}${relativePath.startsWith('.') ? relativePath : `./${relativePath}`}${quote}`;
+    });
+    writeFileSync(path, text);
+  }
+}
+
+/** Moves every file of one folder to the other and removes what the other has more. @param {string} from @param {string} to */
+function replaceTree(from, to) {
+  const name = (/** @type {string} */ folder) => relative(root, folder).replaceAll('\\', '/');
+  const fresh = filesBelow(name(from)).map((path) => path.slice(name(from).length + 1));
+  for (const path of fresh) {
+    mkdirSync(dirname(join(to, path)), { recursive: true });
+    renameSync(join(from, path), join(to, path));
+  }
+  const kept = new Set(fresh);
+  for (const path of filesBelow(name(to)).map((file) => file.slice(name(to).length + 1))) {
+    if (!kept.has(path)) rmSync(join(to, path), { force: true });
+  }
+  rmSync(from, { recursive: true, force: true });
+}
+
+const hash = sourceHash();
+
+const began_ms = performance.now();
+const staging = mkdtempSync(join(root, 'node_modules', '.l3kernel-build-'));
+try {
+  const bootstrap = await bundleBootstrap();
+  const chunks = await bundleEntries(bootstrap);
+  const complaints = checkBundle(bootstrap, chunks);
+  if (complaints.length > 0) fail(`the bundle breaks its own rules:\n  ${complaints.join('\n  ')}`);
+  for (const chunk of chunks) {
+    mkdirSync(dirname(join(staging, chunk.fileName)), { recursive: true });
+    writeFileSync(join(staging, chunk.fileName), chunk.code);
+  }
+  chmodSync(join(staging, 'cli.js'), 0o755);
+  for (const name of Object.keys(entries))
+    if (!chunks.some((c) => c.fileName === `${name}.js`)) writeFileSync(join(staging, `${name}.js`), 'export {};\n');
+  if (existsSync(join(root, entries.index)) && existsSync(join(root, entries.ipc)))
+    emitDeclarations(join(staging, 'types'));
+  replaceTree(staging, dist);
+  markBuilt(hash);
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.code.length, 0);
+  const took_ms = Math.round(performance.now() - began_ms);
+  process.stderr.write(`l3kernel: built ${chunks.length} files, ${Math.round(bytes / 1024)} KiB, in ${took_ms} ms\n`);
+} finally {
+  rmSync(staging, { recursive: true, force: true });
+}

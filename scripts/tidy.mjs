@@ -1,0 +1,56 @@
+/**
+ * A test over the source text: what a reader trips over and no compiler minds. Every file of src/ opens with a comment
+ * that says what it is; lines fit; leftovers and muted tests do not stay; test titles state what is, in plain verbs.
+ */
+import { nodes, readSource, report } from './source.mjs';
+import { filesBelow } from './toolchain.mjs';
+
+const columns = 120;
+
+/** @type {[pattern: RegExp, reason: string][]} */
+const banned = [
+  [/\b(?:TODO|FIXME|XXX|HACK)\b/, 'a leftover: do it or drop it'],
+  [/\b(?:test|it|describe|suite)\.(?:only|skip|todo)\b|[{,]\s*(?:only|skip|todo):\s*(?:true|'|"|`)/, 'a muted test'],
+  [/\bplaywright install\b|\/home\/|\/root\/|\/Users\//, 'a path of one machine'],
+];
+
+const testCalls = ['test', 'it', 'describe', 'suite'];
+
+/** The titles of the tests in a file, with their lines. @param {import('./source.mjs').Source} source */
+function titles(source) {
+  const found = [];
+  for (const node of nodes(source.program)) {
+    if (node.type !== 'CallExpression') continue;
+    const callee = node.callee.type === 'MemberExpression' ? node.callee.property : node.callee;
+    const title = node.arguments[0];
+    if (!testCalls.includes(callee.name) || !title) continue;
+    const text = title.type === 'Literal' ? String(title.value) : source.text.slice(title.start, title.end);
+    found.push({ text, line: source.lineAt(node.start) });
+  }
+  return found;
+}
+
+/** @type {string[]} */
+const complaints = [];
+const files = ['src', 'test', 'examples', 'bench', 'scripts']
+  .flatMap((folder) => filesBelow(folder))
+  .filter((path) => /\.(?:ts|mjs|js)$/.test(path) && path !== 'scripts/tidy.mjs');
+for (const path of files) {
+  const source = readSource(path);
+  const body = source.text.replace(/^#![^\n]*\n/, '');
+  if (!/^(?:\/\*|\/\/)/.test(body)) complaints.push(`${path}:1: opens with no comment that says what it is`);
+  for (const [index, line] of source.text.split('\n').entries()) {
+    // A line that is one long word, such as an address, cannot be broken.
+    if (line.length > columns && /\S\s+\S/.test(line.trim().replace(/^(?:\*|\/\/)\s*/, ''))) {
+      complaints.push(`${path}:${index + 1}: ${line.length} columns of ${columns}`);
+    }
+    for (const [pattern, reason] of banned) {
+      if (pattern.test(line)) complaints.push(`${path}:${index + 1}: '${pattern.exec(line)?.[0].trim()}': ${reason}`);
+    }
+  }
+  if (!path.endsWith('.test.ts')) continue;
+  for (const { text, line } of titles(source)) {
+    if (/\bshould\b/i.test(text)) complaints.push(`${path}:${line}: the title says 'should'; say what happens`);
+  }
+}
+report(complaints, `${files.length} files are tidy`);

@@ -1,0 +1,116 @@
+/**
+ * What every script of this folder stands on: the dependencies are installed and the right Node runs.
+ *
+ * The machine's own Node may be old, so development brings one: `scripts/node` is a local package whose optional
+ * dependencies are the Node binaries of each platform. A binary that is a package needs no install script, so
+ * everything is installed with `--ignore-scripts`. This file itself must run on an old Node (20).
+ *
+ * `npm ci` is not used: it refuses a lock file that lacks other platforms' optional packages, and a registry mirror
+ * that does not carry those writes such a lock file. `npm install --no-save` keeps to the locked versions and checks
+ * their integrity just the same, and leaves the lock file alone.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+const installStamp = join(root, 'node_modules', '.l3kernel-install');
+
+/** Ends the process with one clear sentence instead of a stack trace. @param {string} message @returns {never} */
+export function fail(message) {
+  process.stderr.write(`l3kernel: ${message}\n`);
+  process.exit(1);
+}
+
+/** @param {...(string | Buffer)} parts */
+export function digest(...parts) {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part).update('\0');
+  return hash.digest('hex');
+}
+
+/** The stamp's text, or '' when there is none. @param {string} path */
+export function readStamp(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** All files below a folder of the repository, sorted, as paths relative to the root. @param {string} folder @returns {string[]} */
+export function filesBelow(folder) {
+  /** @type {string[]} */
+  const found = [];
+  if (!existsSync(join(root, folder))) return found;
+  for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
+    if (entry.name === 'node_modules' || entry.name === 'dist') continue;
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) found.push(...filesBelow(path));
+    else if (entry.isFile()) found.push(path);
+  }
+  return found.sort();
+}
+
+/** Installs the locked dependencies unless that was done for exactly this lock file. */
+export function install() {
+  const lock = join(root, 'package-lock.json');
+  if (!existsSync(lock)) fail('package-lock.json is missing; is this a complete clone?');
+  const wanted = digest(readFileSync(lock), readFileSync(join(root, 'scripts/node/package.json')));
+  if (readStamp(installStamp) === wanted) return;
+  process.stderr.write('l3kernel: installing the development dependencies (once per lock file)\n');
+  const options = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  // npm tells its scripts where it lives; without npm around us it is looked for on the path.
+  const npm = process.env.npm_execpath?.endsWith('.js') ? process.env.npm_execpath : undefined;
+  const result = npm
+    ? spawnSync(process.execPath, [npm, ...options], { cwd: root, stdio: ['ignore', 2, 2] })
+    : spawnSync('npm', options, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+  if (result.error) fail(`npm could not be started (${result.error.message}); is it on the path?`);
+  if (result.status !== 0) {
+    fail(
+      `npm ${options.join(' ')} failed with ${result.signal ?? `exit code ${result.status}`}, see its message above.\n` +
+        'The npm registry is needed once; after that everything here works offline. Check the network and try again.',
+    );
+  }
+  writeFileSync(installStamp, wanted);
+}
+
+/** The Node that development runs on: the installed binary, else the running one when it is new enough. */
+export function developmentNode() {
+  const { platform, arch } = process;
+  const system = platform === 'win32' ? 'win' : platform;
+  for (const name of [`node-${system}-${arch}`, `node-bin-${system}-${arch}`]) {
+    const path = join(root, 'node_modules', name, 'bin', platform === 'win32' ? 'node.exe' : 'node');
+    if (existsSync(path)) return path;
+  }
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > 22 || (major === 22 && minor >= 18)) return process.execPath;
+  return fail(
+    `there is no Node binary package for ${platform}-${arch}, and the running Node ${process.version} is too old.\n` +
+      'Put Node 22.18 or newer on the path.',
+  );
+}
+
+/** Runs a program on the development Node; resolves to its exit code, and passes on the signals that end us. @param {string[]} args @param {import('node:child_process').SpawnOptions} [options] @returns {Promise<number>} */
+export function runNode(args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(developmentNode(), args, { cwd: root, stdio: 'inherit', ...options });
+    /** @type {NodeJS.Signals[]} */
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+    // The terminal sends Ctrl-C to the child too; the handler then only keeps this process alive to report the code.
+    for (const signal of signals) process.on(signal, () => signal !== 'SIGINT' && child.kill(signal));
+    child.on('error', (error) => fail(`${args.join(' ')}: ${error.message}`));
+    child.on('close', (code, signal) => resolve(signal ? 128 + (constants.signals[signal] ?? 0) : (code ?? 1)));
+  });
+}
+
+/** Installs, then makes sure that the calling script runs on the development Node, starting it again if need be. @param {string} url */
+export async function onDevelopmentNode(url) {
+  install();
+  const node = developmentNode();
+  if (realpathSync(process.execPath) === realpathSync(node)) return;
+  process.exit(await runNode([fileURLToPath(url), ...process.argv.slice(2)], { cwd: process.cwd() }));
+}
