@@ -1,0 +1,27 @@
+/**
+ * Kernel memory from its first word: header, tcb array, task records, processor records, windows.
+ * Word 0 of every region is null, so that 0 can mean "none" in every link.
+ */
+
+export const HEADER_MAGIC = 1;
+export const HEADER_VERSION = 2;
+export const HEADER_HASH = 3;
+/** Limits chosen at boot. */
+export const HEADER_THREADS_MAX = 4;
+export const HEADER_TASKS_MAX = 5;
+/** Threads and tasks that exist; where the next search for a free record starts. */
+export const HEADER_THREADS = 6;
+export const HEADER_TASKS = 7;
+export const HEADER_THREAD_CURSOR = 8;
+export const HEADER_TASK_CURSOR = 9;
+/** Window allocator: first unused byte in units of WINDOW_SMALL_BYTES, lock, and one free list a size class. */
+export const HEADER_WINDOW_LOCK = 16;
+export const HEADER_WINDOW_NEXT = 17;
+export const HEADER_WINDOW_FREE_SMALL = 18;
+export const HEADER_WINDOW_FREE_LARGE = 19;
+/** Milliseconds of the epoch at boot: times in kernel memory are offsets to it (paper 5.3.3). */
+export const HEADER_EPOCH_LOW = 20;
+export const HEADER_EPOCH_HIGH = 21;
+/** 1 when the system is shutting down: no new task, no new call. */
+export const HEADER_SHUTDOWN = 22;
+export const HEADER_WORDS = 64;

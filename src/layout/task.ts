@@ -1,0 +1,67 @@
+/**
+ * Task records and processor records. A task is an address space with its threads; a processor is one JavaScript agent
+ * that runs kernel code for its threads. Both arrays are virtual, as the tcb array is.
+ */
+import { NAME_BYTES, TASKS_VIRTUAL, THREADS_VIRTUAL } from './params.ts';
+import type { Brand } from './tcb.ts';
+import { TCB_BASE, TCB_WORDS } from './tcb.ts';
+
+/** Word index of a task record; word index of a processor record. */
+export type TaskRecord = Brand<number, 'TaskRecord'>;
+export type Processor = Brand<number, 'Processor'>;
+/** Generation and index of a task, as in a thread id. */
+export type TaskId = Brand<number, 'TaskId'>;
+
+export const TASK_WORDS = 64;
+export const TASK_BASE = TCB_BASE + THREADS_VIRTUAL * TCB_WORDS;
+export const PROCESSOR_WORDS = 64;
+export const PROCESSOR_BASE = TASK_BASE + TASKS_VIRTUAL * TASK_WORDS;
+/** First word behind the tables: the windows begin here. */
+export const WINDOWS_BASE = PROCESSOR_BASE + TASKS_VIRTUAL * PROCESSOR_WORDS;
+
+/** 0 free, else one of TASK_*. */
+export const TASK_STATE = 0;
+export const TASK_FREE = 0;
+export const TASK_STARTING = 1;
+export const TASK_ALIVE = 2;
+export const TASK_DEAD = 3;
+export const TASK_ID = 1;
+export const TASK_CHIEF = 2;
+/** Depth in the tree of chiefs; the first task is 0. */
+export const TASK_DEPTH = 3;
+/** Thread that serves calls to the task; 0 until there is one. */
+export const TASK_SERVER = 4;
+/** Thread that calls on behalf of the task's ordinary code. */
+export const TASK_CALLER = 5;
+export const TASK_PROCESSOR = 6;
+/** One of KIND_TASK_*. */
+export const TASK_KIND = 7;
+export const TASK_KIND_WORKER = 1;
+export const TASK_KIND_LOCAL = 2;
+/** The program's own agent, which booted the system. */
+export const TASK_KIND_MAIN = 3;
+export const TASK_EXIT_CODE = 8;
+/** 1 while the task's event loop has work of its own (timers, sockets): the process stays alive for it. */
+export const TASK_LOOP_ALIVE = 9;
+/** Thread that takes messages redirected across the border of the clan this task is chief of; 0 for none. */
+export const TASK_INSPECTOR = 10;
+export const TASK_NAME_BYTES = 11;
+export const TASK_NAME = 16;
+
+/** Rung, with a count that goes up, when a parked thread of this processor has news and its agent runs its event loop. */
+export const PROCESSOR_DOORBELL = 0;
+/** Senders from elsewhere to threads multiplexed here: a queue as the polling-me queue of a tcb. */
+export const PROCESSOR_INBOX = 16;
+export const PROCESSOR_READY_FIRST = 32;
+export const PROCESSOR_READY_LAST = 33;
+/** First threads of the wakeup lists, and of the long-term list behind them. */
+export const PROCESSOR_WAKEUP = 34;
+export const PROCESSOR_TAKEN = 48;
+export const PROCESSOR_TASK = 49;
+/** Wakeup entries inspected since boot: k/n of k entries a tick. */
+export const PROCESSOR_INSPECTED = 50;
+export const PROCESSOR_TICKS = 51;
+
+export const taskAt = (index: number): TaskRecord => (TASK_BASE + index * TASK_WORDS) as TaskRecord;
+export const processorAt = (index: number): Processor => (PROCESSOR_BASE + index * PROCESSOR_WORDS) as Processor;
+export const TASK_NAME_MAX = Math.min(NAME_BYTES, (TASK_WORDS - TASK_NAME) * 4);

@@ -1,0 +1,27 @@
+/**
+ * Sleeping on a shared word, and waking who sleeps. `wait` is for threads that may block their agent; `waitDoorbell` is
+ * for event loops. A word is waited on by one of the two, never by both: a stale asynchronous waiter would take the
+ * wakeup of a blocked one.
+ */
+import { availableParallelism } from 'node:os';
+import { SPIN_LOADS } from '../layout/params.ts';
+import { words } from './memory.ts';
+
+/** Sleeps while the word holds `value`, at most `timeout_ms`; returns at once if it does not. May wake early. */
+export const wait = (at: number, value: number, timeout_ms: number): void => {
+  Atomics.wait(words, at, value, timeout_ms);
+};
+
+/** Wakes everybody who sleeps on the word. */
+export const notify = (at: number): void => {
+  Atomics.notify(words, at);
+};
+
+/** Resolves when the word no longer holds `value` and somebody rang; `null` when it already holds another. */
+export function waitDoorbell(at: number, value: number): Promise<unknown> | null {
+  const outcome = Atomics.waitAsync(words, at, value);
+  return outcome.async ? outcome.value : null;
+}
+
+/** How long to spin before parking, in loads. With one core the partner cannot run while we spin. */
+export const spinLoads: number = availableParallelism() > 1 ? SPIN_LOADS : 0;
