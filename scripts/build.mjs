@@ -20,12 +20,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, posix, relative } from 'node:path';
-import { checkBundle } from './built.mjs';
 import { markBuilt, sourceHash } from './build-stamp.mjs';
 import { fail, filesBelow, onDevelopmentNode, root } from './toolchain.mjs';
 
 await onDevelopmentNode(import.meta.url);
+// Not at the top: the bundler is there only after the installation, and wants a newer Node.
 const { rolldown } = await import('rolldown');
+const { checkBundle } = await import('./built.mjs');
 
 const dist = join(root, 'dist');
 const entries = { index: 'src/index.ts', ipc: 'src/user/ipc.ts', cli: 'src/cli/main.ts' };
@@ -54,7 +55,10 @@ async function bundleBootstrap() {
   return output[0].code;
 }
 
-/** A module whose export is the text, one source line to an array element, so that dist/ stays readable. @param {string} text */
+/**
+ * A module whose export is the text, one source line to an array element, so that dist/ stays readable.
+ * @param {string} text
+ */
 function textModule(text) {
   const lines = text.split('\n').map((line) => `  ${JSON.stringify(line)},`);
   return `export const bootstrap = [\n${lines.join('\n')}\n].join('\\n');\n`;
@@ -110,7 +114,11 @@ function emitDeclarations(outDir) {
   }
 }
 
-/** Moves every file of one folder to the other and removes what the other has more. @param {string} from @param {string} to */
+/**
+ * Moves every file of one folder to the other and removes what the other has more.
+ * @param {string} from
+ * @param {string} to
+ */
 function replaceTree(from, to) {
   const name = (/** @type {string} */ folder) => relative(root, folder).replaceAll('\\', '/');
   const fresh = filesBelow(name(from)).map((path) => path.slice(name(from).length + 1));

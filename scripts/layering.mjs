@@ -8,7 +8,10 @@ import { posix } from 'node:path';
 import { bareCode, importsOf, readSource, report } from './source.mjs';
 import { filesBelow } from './toolchain.mjs';
 
-/** For each room the rooms that it may import besides itself. `node:` stands for Node's own modules. @type {Record<string, string[]>} */
+/**
+ * For each room the rooms that it may import besides itself. `node:` stands for Node's own modules.
+ * @type {Record<string, string[]>}
+ */
 const arrows = {
   layout: [],
   platform: ['layout', 'node:'],

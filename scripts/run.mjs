@@ -11,5 +11,5 @@ import { fail, install, root, runNode } from './toolchain.mjs';
 const [file, ...args] = process.argv.slice(2);
 if (!file) fail('usage: node scripts/run.mjs FILE [ARGUMENT…]');
 install();
-await buildIfChanged();
+if ((await buildIfChanged()) !== 0) fail('the build failed, see its message above');
 process.exitCode = await runNode([join(root, file), ...args], { cwd: process.cwd() });

@@ -1,4 +1,4 @@
-/** What the source checks share: reading a file, its syntax tree, its imports, and its code without comments and strings. */
+/** What the source checks share: a file's text, syntax tree and imports, and its code without comments and strings. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSync } from 'rolldown/utils';
@@ -12,7 +12,11 @@ import { root } from './toolchain.mjs';
 
 /** @param {string} path relative to the root @returns {Source} */
 export function readSource(path) {
-  const text = readFileSync(join(root, path), 'utf8');
+  return parseSource(path, readFileSync(join(root, path), 'utf8'));
+}
+
+/** @param {string} path of which the ending says the language @param {string} text @returns {Source} */
+export function parseSource(path, text) {
   const result = parseSync(path, text);
   if (result.errors.length > 0) throw new Error(`${path}: ${result.errors[0].message}`);
   const starts = [0];
@@ -37,7 +41,11 @@ export function* nodes(value) {
   for (const child of Object.values(value)) yield* nodes(child);
 }
 
-/** What a file imports, types and dynamic imports of literal names included. @param {Source} source @returns {{ name: string, line: number }[]} */
+/**
+ * What a file imports, types and dynamic imports of literal names included.
+ * @param {Source} source
+ * @returns {{ name: string, line: number }[]}
+ */
 export function importsOf(source) {
   const found = [];
   for (const node of nodes(source.program)) {
@@ -70,7 +78,11 @@ export function bareCode(source) {
   return code;
 }
 
-/** Prints what is wrong and sets the exit code, or says how much was looked at. @param {string[]} complaints @param {string} looked */
+/**
+ * Prints what is wrong and sets the exit code, or says how much was looked at.
+ * @param {string[]} complaints
+ * @param {string} looked
+ */
 export function report(complaints, looked) {
   for (const complaint of complaints) process.stderr.write(`${complaint}\n`);
   if (complaints.length > 0) process.exitCode = 1;

@@ -41,7 +41,11 @@ export function readStamp(path) {
   }
 }
 
-/** All files below a folder of the repository, sorted, as paths relative to the root. @param {string} folder @returns {string[]} */
+/**
+ * All files below a folder of the repository, sorted, as paths relative to the root.
+ * @param {string} folder
+ * @returns {string[]}
+ */
 export function filesBelow(folder) {
   /** @type {string[]} */
   const found = [];
@@ -70,8 +74,9 @@ export function install() {
     : spawnSync('npm', options, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
   if (result.error) fail(`npm could not be started (${result.error.message}); is it on the path?`);
   if (result.status !== 0) {
+    const end = result.signal ?? `exit code ${result.status}`;
     fail(
-      `npm ${options.join(' ')} failed with ${result.signal ?? `exit code ${result.status}`}, see its message above.\n` +
+      `npm ${options.join(' ')} failed with ${end}, see its message above.\n` +
         'The npm registry is needed once; after that everything here works offline. Check the network and try again.',
     );
   }
@@ -94,7 +99,12 @@ export function developmentNode() {
   );
 }
 
-/** Runs a program on the development Node; resolves to its exit code, and passes on the signals that end us. @param {string[]} args @param {import('node:child_process').SpawnOptions} [options] @returns {Promise<number>} */
+/**
+ * Runs a program on the development Node; resolves to its exit code, and passes on the signals that end us.
+ * @param {string[]} args
+ * @param {import('node:child_process').SpawnOptions} [options]
+ * @returns {Promise<number>}
+ */
 export function runNode(args, options = {}) {
   return new Promise((resolve) => {
     const child = spawn(developmentNode(), args, { cwd: root, stdio: 'inherit', ...options });
@@ -107,7 +117,10 @@ export function runNode(args, options = {}) {
   });
 }
 
-/** Installs, then makes sure that the calling script runs on the development Node, starting it again if need be. @param {string} url */
+/**
+ * Installs, then makes sure that the calling script runs on the development Node, starting it again if need be.
+ * @param {string} url
+ */
 export async function onDevelopmentNode(url) {
   install();
   const node = developmentNode();
