@@ -2,8 +2,8 @@
  * The error of an ipc that did not end in a reply.
  *
  * What a callee throws arrives as itself; an `IpcError` always means that the system, not the callee's code, ended the
- * call. Programs decide by `code` (the list with its advice is `IpcErrorCode` in types.ts), people read the message, which
- * names the task and the method. Invariant: a detail that is not known is not a property, so that an inspected error
+ * call. Programs decide by `code` (the list with its advice is `IpcErrorCode` in types.ts), people read the message,
+ * which names the task and the method. Invariant: a detail that is not known is not a property, so that an inspected error
  * shows only what is known.
  */
 import type { IpcErrorCode, IpcPhase } from './types.ts';
@@ -45,7 +45,7 @@ export class IpcError extends Error {
   }
 }
 
-// On the prototype, as with the built-in errors: the stack's first line has the name, and inspection does not repeat it.
+// On the prototype, as with the built-in errors: the stack's first line has the name, inspection does not repeat it.
 Object.defineProperty(IpcError.prototype, 'name', { value: 'IpcError', configurable: true, writable: true });
 
 /**

@@ -17,7 +17,7 @@ export type { ThreadId } from '../layout/tcb.ts';
 /** Where a task lives, and so what it is kept away from. CAVEATS.md says what each kind does not protect. */
 export type TaskKind = 'worker' | 'local' | 'wasm';
 
-/** Why an ipc did not end in a reply. Every call ends in exactly one of: reply, the callee's own error, one of these. */
+/** Why an ipc did not end in a reply. Every call ends in one of: reply, the callee's own error, one of these. */
 export type IpcErrorCode =
   /**
    * The call did not end within its timeout; `phase` says whether it was still waiting to be taken (`send`) or being
@@ -34,7 +34,7 @@ export type IpcErrorCode =
   | 'ERR_IPC_PEER_GONE'
   /** The thread id or the name means nobody, or a thread that is dead. Look the name up again, or spawn the task. */
   | 'ERR_IPC_NO_SUCH_THREAD'
-  /** The task has no function of that name. The message lists those it has: a typo, or another version of the module. */
+  /** The task has no function of that name. The message lists those it has: a typo, or another version of it. */
   | 'ERR_IPC_NO_SUCH_METHOD'
   /**
    * Threads wait for each other in a ring, or a passive task was re-entered. The message names the members. Make one of
@@ -53,7 +53,7 @@ export type IpcErrorCode =
   | 'ERR_IPC_SPAWN_FAILED'
   /** The system is shut down or shutting down. Boot another, or stop calling before `shutdown()`. */
   | 'ERR_IPC_SHUTDOWN'
-  /** A function or a view was used after the call that lent it had returned. Keep a copy, or return the value instead. */
+  /** A function or a view was used after the call that lent it had returned. Keep a copy, or return the value. */
   | 'ERR_IPC_REVOKED';
 
 /** The part of an ipc that failed. */
@@ -168,7 +168,7 @@ export interface Task<T = any> extends Stubs<T> {
   readonly exited: Promise<TaskExit>;
   /** The same task under other call options. Costs as much as making the stubs: keep the result. */
   with(options: CallOptions): Stubs<T>;
-  /** Ends the task for good; calls in flight get `ERR_IPC_PEER_GONE`. Resolves at its exit; ending twice is no error. */
+  /** Ends the task for good; calls in flight get `ERR_IPC_PEER_GONE`. Resolves at its exit; twice is no error. */
   kill(): Promise<void>;
 }
 

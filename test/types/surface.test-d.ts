@@ -25,7 +25,6 @@ import type {
 import type { Equal, Expect } from './equal.test-d.ts';
 
 // The form that the documentation shows.
-// oxlint-disable-next-line typescript/consistent-type-imports
 type Module = typeof import('./module.test-d.ts');
 
 declare const boot: Boot;
