@@ -3,8 +3,8 @@
  *
  * What a callee throws arrives as itself; an `IpcError` always means that the system, not the callee's code, ended the
  * call. Programs decide by `code` (the list with its advice is `IpcErrorCode` in types.ts), people read the message,
- * which names the task and the method. Invariant: a detail that is not known is not a property, so that an inspected error
- * shows only what is known.
+ * which names the task and the method. Invariant: a detail that is not known is not a property, so that an inspected
+ * error shows only what is known.
  */
 import type { IpcErrorCode, IpcPhase } from './types.ts';
 
