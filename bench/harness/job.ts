@@ -1,0 +1,84 @@
+/**
+ * What the parent process and a measuring child say to each other. A *job* is one repetition of one group of rows; the
+ * child runs it in a process of its own and answers with the pairs it took. Everything here is plain JSON.
+ */
+import { calibratePair, interleave } from './interleave.ts';
+import type { Counts, Side } from './interleave.ts';
+import type { Overhead } from './overhead.ts';
+import type { Pair } from './stats.ts';
+
+/** How much is measured. The full plan is the one by which ratios are judged; the others are for tests and for a look. */
+export interface Plan {
+  /** Fresh processes for each group: compiled code and page placement differ from one to the next. */
+  readonly processes: number;
+  /** Pairs of thread control blocks within a process, each on cache lines of its own. */
+  readonly placements: number;
+  /** Pairs of blocks at each placement. */
+  readonly pairs: number;
+  readonly block_ms: number;
+}
+
+export interface Job {
+  readonly group: string;
+  readonly rows: readonly string[];
+  readonly plan: Plan;
+  readonly repetition: number;
+}
+
+export interface Failure {
+  /** The rows that got no figure, or not all of theirs. */
+  readonly rows: readonly string[];
+  readonly message: string;
+}
+
+export interface JobResult {
+  readonly overhead: Overhead | undefined;
+  readonly pairs: Readonly<Record<string, readonly Pair[]>>;
+  readonly failures: readonly Failure[];
+}
+
+/** What a group is given: the plan, which rows are wanted, and where the samples go. */
+export interface Context {
+  readonly plan: Plan;
+  readonly repetition: number;
+  wants(row: string): boolean;
+  /** Takes the plan's pairs at the present placement. The first call for a row calibrates and warms up. */
+  measure(row: string, subject: Side, floor: Side): Promise<void>;
+  /** Adds one pair that the group timed by itself. */
+  record(row: string, pair: Pair): void;
+  /** Says why a row has no figure in this process; the other rows go on. */
+  fail(row: string, error: unknown): void;
+}
+
+export interface Collected {
+  readonly pairs: Record<string, Pair[]>;
+  readonly failures: Failure[];
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** The context of one job and the place where it collects. */
+export function openContext(job: Job): { context: Context; collected: Collected } {
+  const collected: Collected = { pairs: {}, failures: [] };
+  const counts = new Map<string, Counts>();
+  const wanted = new Set(job.rows);
+  const pairsOf = (row: string): Pair[] => (collected.pairs[row] ??= []);
+  const context: Context = {
+    plan: job.plan,
+    repetition: job.repetition,
+    wants: (row) => wanted.has(row),
+    async measure(row, subject, floor) {
+      let known = counts.get(row);
+      if (known === undefined) {
+        known = await calibratePair(subject, floor, job.plan.block_ms);
+        counts.set(row, known);
+      }
+      pairsOf(row).push(...(await interleave(subject, floor, known, job.plan.pairs)));
+    },
+    record: (row, pair) => void pairsOf(row).push(pair),
+    fail: (row, error) => void collected.failures.push({ rows: [row], message: messageOf(error) }),
+  };
+  return { context, collected };
+}

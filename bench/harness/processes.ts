@@ -1,0 +1,45 @@
+/** Starts a measuring child for a job and brings back its result; a child that hangs is killed and reported as such. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { moduleUrl } from './files.ts';
+import type { Job, JobResult } from './job.ts';
+
+/** Far above any job: it ends a run whose subject lost a wake-up, and no figure depends on it. */
+export const JOB_DEADLINE_MS = 90_000;
+
+const STDERR_CHARACTERS_MAX = 4_000;
+
+function failed(job: Job, message: string): JobResult {
+  return { overhead: undefined, pairs: {}, failures: [{ rows: job.rows, message }] };
+}
+
+export function runJob(job: Job, deadline_ms = JOB_DEADLINE_MS): Promise<JobResult> {
+  const path = fileURLToPath(moduleUrl('./child.ts', import.meta.url));
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [path, JSON.stringify(job)], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
+    let result = '';
+    let complaints = '';
+    let late = false;
+    const deadline = setTimeout(() => {
+      late = true;
+      child.kill('SIGKILL');
+    }, deadline_ms);
+    child.stdio[3]?.on('data', (chunk: Buffer) => (result += chunk.toString('utf8')));
+    child.stderr?.on('data', (chunk: Buffer) => {
+      complaints = (complaints + chunk.toString('utf8')).slice(-STDERR_CHARACTERS_MAX);
+    });
+    child.once('error', (error) => {
+      clearTimeout(deadline);
+      resolve(failed(job, error.message));
+    });
+    child.once('close', (code, signal) => {
+      clearTimeout(deadline);
+      if (late) return resolve(failed(job, `no result within ${deadline_ms} ms\n${complaints}`));
+      try {
+        resolve(JSON.parse(result) as JobResult);
+      } catch {
+        resolve(failed(job, `ended with ${signal ?? code} and no result\n${complaints}`));
+      }
+    });
+  });
+}

@@ -1,0 +1,24 @@
+/**
+ * The groups by name. A group knows how to set up its subject and its floor and hands both to the harness; the imports
+ * are deferred, so that a measuring process loads one group and nothing of its neighbours.
+ */
+import type { Context } from '../harness/job.ts';
+
+export interface Group {
+  run(context: Context): Promise<void>;
+}
+
+const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
+  floor: () => import('./groups/floor.ts'),
+  rivals: () => import('./groups/rivals.ts'),
+};
+
+export function loadGroup(name: string): Promise<Group> {
+  const load = GROUPS[name];
+  if (load === undefined) throw new Error(`no group '${name}'`);
+  return load();
+}
+
+export function groupNames(): readonly string[] {
+  return Object.keys(GROUPS);
+}

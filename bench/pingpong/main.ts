@@ -1,0 +1,98 @@
+/**
+ * Runs the rows: repetition by repetition, and within one repetition group by group, so that the processes of one row
+ * are spread over the whole run and a slow minute of the machine touches a few samples of each and not all of one.
+ */
+import { now_ms } from '../harness/interleave.ts';
+import type { Failure, Job, JobResult, Plan } from '../harness/job.ts';
+import { machineFacts } from '../harness/machine.ts';
+import { SPREAD_MAX } from '../harness/overhead.ts';
+import type { Overhead } from '../harness/overhead.ts';
+import { runJob } from '../harness/processes.ts';
+import { median, summarizePairs } from '../harness/stats.ts';
+import type { Pair } from '../harness/stats.ts';
+import { reportRow } from './report.ts';
+import type { Report } from './report.ts';
+import { selectRows } from './rows.ts';
+import type { Row } from './rows.ts';
+
+/** The plan that judges: see "How it is judged" in the design. */
+export const FULL: Plan = { processes: 5, placements: 16, pairs: 1, block_ms: 20 };
+
+/** The plan for tests of the benchmark itself: its figures mean nothing. */
+export const QUICK: Plan = { processes: 1, placements: 2, pairs: 1, block_ms: 4 };
+
+export interface RunOptions {
+  readonly words: readonly string[];
+  readonly plan: Plan;
+  /** Told before each process: how many of how many, and what it measures. */
+  readonly progress?: (done: number, all: number, what: string) => void;
+}
+
+/** The jobs of a run in their order: all groups once, then all groups again. */
+export function jobsOf(rows: readonly Row[], plan: Plan): Job[] {
+  const units = new Map<string, Row[]>();
+  for (const row of rows) {
+    const unit = row.apart === true ? row.name : `group ${row.group}`;
+    units.set(unit, [...(units.get(unit) ?? []), row]);
+  }
+  const jobs: Job[] = [];
+  for (let repetition = 0; repetition < plan.processes; repetition++) {
+    for (const members of units.values()) {
+      const wanted = members.filter((row) => repetition < (row.processes_max ?? plan.processes));
+      const first = wanted[0];
+      if (first === undefined) continue;
+      jobs.push({ group: first.group, rows: wanted.map((row) => row.name), plan, repetition });
+    }
+  }
+  return jobs;
+}
+
+/** One failure for each message, with the rows that share it: five processes fail in the same way. */
+function mergeFailures(failures: readonly Failure[]): Failure[] {
+  const byMessage = new Map<string, Set<string>>();
+  for (const failure of failures) {
+    const rows = byMessage.get(failure.message) ?? new Set<string>();
+    for (const row of failure.rows) rows.add(row);
+    byMessage.set(failure.message, rows);
+  }
+  return [...byMessage].map(([message, rows]) => ({ rows: [...rows], message }));
+}
+
+function harnessOf(overheads: readonly Overhead[], plan: Plan, elapsed_ms: number): Report['harness'] {
+  const spread = median(overheads.map((overhead) => overhead.spread));
+  return {
+    loop_ns: median(overheads.map((overhead) => overhead.loop_ns)),
+    call_ns: median(overheads.map((overhead) => overhead.call_ns)),
+    spread,
+    stable: spread <= SPREAD_MAX,
+    processes: plan.processes,
+    placements: plan.placements,
+    elapsed_ms,
+  };
+}
+
+export async function runPingpong(options: RunOptions): Promise<Report> {
+  const start_ms = now_ms();
+  const rows = selectRows(options.words);
+  const jobs = jobsOf(rows, options.plan);
+  const pairs = new Map<string, Pair[]>(rows.map((row) => [row.name, []]));
+  const results: JobResult[] = [];
+  for (const [index, job] of jobs.entries()) {
+    options.progress?.(index, jobs.length, `${job.rows.join(', ')}: process ${job.repetition + 1}`);
+    const result = await runJob(job);
+    results.push(result);
+    for (const [name, taken] of Object.entries(result.pairs)) pairs.get(name)?.push(...taken);
+  }
+  const overheads = results.flatMap((result) => (result.overhead === undefined ? [] : [result.overhead]));
+  return {
+    machine: machineFacts(),
+    harness: harnessOf(overheads, options.plan, now_ms() - start_ms),
+    rows: rows.flatMap((row) => {
+      const taken = pairs.get(row.name) ?? [];
+      return taken.length === 0 ? [] : [reportRow(row, summarizePairs(taken))];
+    }),
+    failures: mergeFailures(results.flatMap((result) => result.failures)),
+  };
+}
+
+export { reportText } from './report.ts';

@@ -1,0 +1,115 @@
+/** The report: one JSON document, or a table for the eye. Both are made from the same rows; neither rounds the other. */
+import type { Failure } from '../harness/job.ts';
+import type { Machine } from '../harness/machine.ts';
+import type { PairSummary } from '../harness/stats.ts';
+import type { Row, Target } from './rows.ts';
+
+export interface ReportRow extends PairSummary {
+  readonly name: string;
+  readonly unit: string;
+  readonly floor: string;
+  readonly method: string;
+  readonly target?: Target;
+}
+
+export interface Report {
+  readonly machine: Machine;
+  /** The harness's own cost, in nanoseconds a round; not stable means: measure again on a quieter machine. */
+  readonly harness: {
+    readonly loop_ns: number;
+    readonly call_ns: number;
+    readonly spread: number;
+    readonly stable: boolean;
+    readonly processes: number;
+    readonly placements: number;
+    readonly elapsed_ms: number;
+  };
+  readonly rows: readonly ReportRow[];
+  /** Rows without a figure, or without some of their samples, and why. */
+  readonly failures: readonly Failure[];
+}
+
+export function reportRow(row: Row, summary: PairSummary): ReportRow {
+  return {
+    name: row.name,
+    ...summary,
+    unit: row.unit,
+    floor: row.floor,
+    method: row.method,
+    ...(row.target === undefined ? {} : { target: row.target }),
+  };
+}
+
+export function targetMet(row: ReportRow): boolean | undefined {
+  if (row.target === undefined) return undefined;
+  return 'ratio_max' in row.target ? row.ratio <= row.target.ratio_max : row.ns <= row.target.ns_max;
+}
+
+/** Nanoseconds in the unit that leaves one to three digits before the point. */
+export function duration(ns: number): string {
+  if (!Number.isFinite(ns)) return '-';
+  if (ns >= 1e9) return `${(ns / 1e9).toFixed(2)} s`;
+  if (ns >= 1e6) return `${(ns / 1e6).toFixed(2)} ms`;
+  if (ns >= 1e3) return `${(ns / 1e3).toFixed(2)} us`;
+  return `${ns.toFixed(ns < 100 ? 1 : 0)} ns`;
+}
+
+function ratioText(ratio: number): string {
+  if (ratio < 0.1) return ratio.toFixed(4);
+  return ratio.toFixed(ratio < 10 ? 2 : 0);
+}
+
+function targetText(row: ReportRow): string {
+  if (row.target === undefined) return '';
+  const limit = 'ratio_max' in row.target ? `${row.target.ratio_max} x` : duration(row.target.ns_max);
+  return `${targetMet(row) === true ? 'met' : 'MISSED'} (${limit})`;
+}
+
+const HEAD = ['row', 'round trip', 'floor', 'ratio', 'p10', 'p90', 'samples', 'target', 'beside'] as const;
+
+/** The columns that hold figures are set to the right. */
+const RIGHT = new Set(['round trip', 'floor', 'ratio', 'p10', 'p90', 'samples']);
+
+function tableLines(rows: readonly ReportRow[]): string[] {
+  const cells = rows.map((row) => [
+    row.name,
+    duration(row.ns),
+    duration(row.floor_ns),
+    ratioText(row.ratio),
+    ratioText(row.p10),
+    ratioText(row.p90),
+    String(row.samples),
+    targetText(row),
+    row.floor,
+  ]);
+  const table = [[...HEAD], ...cells];
+  const widths = HEAD.map((_, column) => Math.max(...table.map((line) => (line[column] as string).length)));
+  return table.map((line) =>
+    line
+      .map((cell, column) => {
+        const width = widths[column] as number;
+        return RIGHT.has(HEAD[column] as string) ? cell.padStart(width) : cell.padEnd(width);
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** The report for a terminal. */
+export function reportText(report: Report): string {
+  const { machine, harness } = report;
+  const lines = [
+    `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node} (V8 ${machine.v8}), ${machine.commit}`,
+    `medians over ${harness.processes} processes and ${harness.placements} placements in each, ` +
+      `${(harness.elapsed_ms / 1e3).toFixed(0)} s; empty loop ${harness.loop_ns.toFixed(2)} ns, ` +
+      `empty call ${harness.call_ns.toFixed(2)} ns`,
+    '',
+    ...tableLines(report.rows),
+  ];
+  if (!harness.stable) {
+    lines.push('', `UNSTABLE: the empty loop or call varied ${harness.spread.toFixed(2)} times within a process.`);
+  }
+  for (const failure of report.failures)
+    lines.push('', `no figure: ${failure.rows.join(', ')}`, failure.message.trimEnd());
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,254 @@
+/**
+ * The rows of `l3 bench pingpong`, as data: to measure another case, add a row and, when no group can run it, a group.
+ *
+ * A row is one round trip beside its floor. `ns` is always the whole way there and back, of the subject and of the floor
+ * alike. Rows of one group share a process; `apart` gives a row processes of its own, so that the code of its neighbours
+ * cannot change what the compiler made of its own. A target is what the design promises; the run prints it beside the
+ * figure and does not act on it.
+ */
+
+/** What is promised of a row: at most so many floors, or at most so many nanoseconds. */
+export type Target = { readonly ratio_max: number } | { readonly ns_max: number };
+
+export interface Row {
+  readonly name: string;
+  readonly group: string;
+  readonly unit: string;
+  readonly floor: string;
+  readonly method: string;
+  readonly target?: Target;
+  readonly apart?: true;
+  /** Fewer processes than the plan has, for rows that take seconds each. */
+  readonly processes_max?: number;
+  /** The row's own parameter: bytes of a message, waiting threads, calls in flight. */
+  readonly size?: number;
+}
+
+const ROUND = 'ns per round trip';
+const CACHELINE = 'floor.cacheline';
+
+const call: readonly Row[] = [
+  {
+    name: 'floor.cacheline',
+    group: 'floor',
+    unit: ROUND,
+    floor: CACHELINE,
+    method: 'Two agents, store and load-spin on two cache lines, one writer each; beside itself, to show the noise.',
+  },
+  {
+    name: 'worker.call',
+    group: 'call',
+    unit: ROUND,
+    floor: CACHELINE,
+    method: 'Low-level call to a worker with two message words each way and every check.',
+    target: { ratio_max: 1.3 },
+    apart: true,
+  },
+  {
+    name: 'worker.sync',
+    group: 'typed',
+    unit: ROUND,
+    floor: CACHELINE,
+    method: 'Typed stub, t.sync.add(1, 2): two numbers there, one back.',
+    target: { ratio_max: 1.5 },
+    apart: true,
+  },
+  {
+    name: 'worker.sync.string',
+    group: 'typed',
+    unit: ROUND,
+    floor: CACHELINE,
+    method: 'Typed stub, a string of 32 characters there and back.',
+    target: { ratio_max: 2.5 },
+    apart: true,
+  },
+  {
+    name: 'worker.sync.object',
+    group: 'typed',
+    unit: ROUND,
+    floor: 'structuredClone of the result',
+    method: 'Typed stub that returns ten records; the floor is one structuredClone of the same ten records.',
+    target: { ratio_max: 1.5 },
+    apart: true,
+  },
+  {
+    name: 'worker.upcall',
+    group: 'typed',
+    unit: ROUND,
+    floor: CACHELINE,
+    method: 'Typed stub with a function argument that the callee calls once: two crossings in one call.',
+    target: { ratio_max: 2.2 },
+    apart: true,
+  },
+];
+
+const asynchronous: readonly Row[] = [
+  {
+    name: 'worker.async',
+    group: 'async',
+    unit: ROUND,
+    floor: CACHELINE,
+    method: 'await t.async.add(1, 2), one after another.',
+    target: { ns_max: 2_000 },
+    apart: true,
+    size: 1,
+  },
+  {
+    name: 'worker.async.1000',
+    group: 'async',
+    unit: 'ns per call',
+    floor: CACHELINE,
+    method: 'Promise.all of 1,000 calls in flight; elapsed time over calls.',
+    target: { ns_max: 1_000 },
+    apart: true,
+    size: 1_000,
+  },
+  {
+    name: 'clients.3',
+    group: 'clients',
+    unit: 'ns per call',
+    floor: CACHELINE,
+    method: 'Three client tasks call one server task, each one call after another; elapsed time over all calls.',
+    target: { ns_max: 1_000 },
+    size: 3,
+  },
+];
+
+const local: readonly Row[] = [
+  {
+    name: 'local.call',
+    group: 'local',
+    unit: ROUND,
+    floor: 'two generator switches',
+    method: 'Call between two generator threads of one agent.',
+    target: { ratio_max: 2.3 },
+    apart: true,
+  },
+  {
+    name: 'local.passive',
+    group: 'local',
+    unit: ROUND,
+    floor: 'two generator switches',
+    method: "Call to a passive server, which runs on its caller's stack.",
+    target: { ratio_max: 1.2 },
+    apart: true,
+  },
+];
+
+const BYTES = [4_096, 65_536, 1_048_576, 67_108_864] as const;
+
+/** Below this size the fixed cost of a call is a visible part of the round trip, and no ratio is promised. */
+const BYTES_PROMISED_MIN = 65_536;
+
+const bytes: readonly Row[] = BYTES.flatMap((size): Row[] => [
+  {
+    name: `worker.bytes.${size}`,
+    group: 'bytes',
+    unit: ROUND,
+    floor: 'bare hand-over and one set each way',
+    method: 'Low-level call with a string item each way, gathered from and scattered into private bytes of the sides.',
+    ...(size >= BYTES_PROMISED_MIN ? { target: { ratio_max: 1.2 } } : {}),
+    apart: true,
+    size,
+  },
+  {
+    name: `worker.sync.bytes.${size}`,
+    group: 'typed-bytes',
+    unit: ROUND,
+    floor: 'bare hand-over and one set each way',
+    method: 'Typed stub, a Uint8Array as argument and as result, owned on arrival; both sides read every line.',
+    apart: true,
+    size,
+  },
+  {
+    name: `worker.move.${size}`,
+    group: 'typed-bytes',
+    unit: ROUND,
+    floor: 'bare hand-over and one set each way',
+    method: 'Typed stub, move(buffer) there and back; both sides read every line.',
+    apart: true,
+    size,
+  },
+]);
+
+const THREADS = [2, 16, 128, 1_024, 4_096] as const;
+
+const scale: readonly Row[] = [
+  ...THREADS.map((size): Row => ({
+    name: `threads.${size}`,
+    group: 'threads',
+    unit: ROUND,
+    floor: 'threads.2',
+    method: `Low-level call while ${size} other threads wait in receive.`,
+    target: { ratio_max: 1.1 },
+    size,
+  })),
+  {
+    name: 'idle.cpu',
+    group: 'idle',
+    unit: 'ns of processor time in 3 s',
+    floor: '3 s of one core',
+    method: 'Sixteen tasks that answered once and then wait; process.cpuUsage over 3 s of wall time.',
+    target: { ratio_max: 0.005 },
+    processes_max: 2,
+    size: 16,
+  },
+  {
+    name: 'boot.first-answer',
+    group: 'boot',
+    unit: 'ns to the first answer',
+    floor: "synckit's first answer",
+    method: 'From just before the import of the library to the first synchronous answer, in a fresh process each.',
+    target: { ratio_max: 1.2 },
+  },
+  {
+    name: 'postMessage',
+    group: 'rivals',
+    unit: ROUND,
+    floor: CACHELINE,
+    method: 'postMessage to a worker and back, for scale.',
+    processes_max: 3,
+  },
+  {
+    name: 'synckit',
+    group: 'rivals',
+    unit: ROUND,
+    floor: CACHELINE,
+    method: 'createSyncFn of synckit, two numbers there and one back, for scale.',
+    processes_max: 3,
+  },
+  {
+    name: 'comlink',
+    group: 'rivals',
+    unit: ROUND,
+    floor: CACHELINE,
+    method: 'A Comlink proxy over a worker, two numbers there and one back, for scale.',
+    processes_max: 3,
+  },
+  {
+    name: 'docs.index',
+    group: 'docs',
+    unit: 'ns per corpus',
+    floor: 'the same modules called directly',
+    method: 'Indexing of the docs-browser corpus with walls, beside a process that calls the same modules directly.',
+    target: { ratio_max: 1.3 },
+  },
+];
+
+export const ROWS: readonly Row[] = [...call, ...asynchronous, ...local, ...bytes, ...scale];
+
+/**
+ * The rows that the words ask for: a word is a row's whole name, else the beginning of some; no words are all rows.
+ * A word that fits nothing throws with the names there are.
+ */
+export function selectRows(words: readonly string[]): readonly Row[] {
+  if (words.length === 0) return ROWS;
+  const chosen = new Set<Row>();
+  for (const word of words) {
+    const exact = ROWS.filter((row) => row.name === word);
+    const found = exact.length > 0 ? exact : ROWS.filter((row) => row.name.startsWith(word));
+    if (found.length === 0) throw new Error(`no row '${word}'; there are: ${ROWS.map((row) => row.name).join(', ')}`);
+    for (const row of found) chosen.add(row);
+  }
+  return ROWS.filter((row) => chosen.has(row));
+}
