@@ -27,6 +27,7 @@ await onDevelopmentNode(import.meta.url);
 // Not at the top: the bundler is there only after the installation, and wants a newer Node.
 const { rolldown } = await import('rolldown');
 const { checkBundle } = await import('./built.mjs');
+const { importsOf, readSource } = await import('./source.mjs');
 
 const dist = join(root, 'dist');
 const entries = { index: 'src/index.ts', ipc: 'src/user/ipc.ts', cli: 'src/cli/main.ts' };
@@ -91,26 +92,35 @@ async function bundleEntries(bootstrap) {
 }
 
 /**
- * Declarations for what the entries reach. `#name` imports are rewritten to relative paths, because the sources that
- * the package's `imports` map names are not shipped.
- * @param {string} outDir
+ * What a declaration file imports, as it is named where it is shipped: the sources that the package's `imports` map
+ * points to are not there, and `.ts` files are not either.
+ * @param {string} inside the file, relative to the folder of the declarations
+ * @param {string} name
  */
+function shippedName(inside, name) {
+  const { imports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const target = imports[name]?.default ?? imports[name];
+  if (typeof target === 'string') {
+    const path = posix.relative(posix.dirname(inside), target.replace('./src/', ''));
+    return (path.startsWith('.') ? path : `./${path}`).replace(/\.ts$/, '.js');
+  }
+  return name.startsWith('.') ? name.replace(/\.ts$/, '.js') : name;
+}
+
+/** Declarations for what the entries reach. @param {string} outDir */
 function emitDeclarations(outDir) {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const args = [tsc, '--project', join(root, 'tsconfig.build.json'), '--outDir', outDir];
   const result = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (result.status !== 0) fail('tsc could not write the declarations, see above');
-  const { imports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   for (const file of filesBelow(relative(root, outDir).replaceAll('\\', '/'))) {
-    const path = join(root, file);
-    const inside = relative(outDir, path).replaceAll('\\', '/');
-    const text = readFileSync(path, 'utf8').replaceAll(/(['"])(#[a-z-]+)\1/g, (whole, quote, name) => {
-      const target = imports[name]?.default ?? imports[name];
-      if (typeof target !== 'string') return whole;
-      const relativePath = posix.relative(posix.dirname(inside), target.replace('./src/', '').replace(/\.ts$/, '.js'));
-      return `${quote}${relativePath.startsWith('.') ? relativePath : `./${relativePath}`}${quote}`;
-    });
-    writeFileSync(path, text);
+    const source = readSource(file);
+    const inside = relative(outDir, join(root, file)).replaceAll('\\', '/');
+    let text = source.text;
+    for (const { name, start, end } of importsOf(source).reverse()) {
+      text = `${text.slice(0, start)}'${shippedName(inside, name)}'${text.slice(end)}`;
+    }
+    writeFileSync(join(root, file), text);
   }
 }
 

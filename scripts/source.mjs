@@ -10,6 +10,14 @@ import { root } from './toolchain.mjs';
  * @typedef {{ path: string, text: string, program: Node, comments: Span[], lineAt: (offset: number) => number }} Source
  */
 
+const importTypes = [
+  'ImportDeclaration',
+  'ExportNamedDeclaration',
+  'ExportAllDeclaration',
+  'ImportExpression',
+  'TSImportType',
+];
+
 /** @param {string} path relative to the root @returns {Source} */
 export function readSource(path) {
   return parseSource(path, readFileSync(join(root, path), 'utf8'));
@@ -42,25 +50,20 @@ export function* nodes(value) {
 }
 
 /**
- * What a file imports, types and dynamic imports of literal names included.
+ * What a file imports, in the order of the text, types and dynamic imports of literal names included. `start` and `end`
+ * span the quoted name.
  * @param {Source} source
- * @returns {{ name: string, line: number }[]}
  */
 export function importsOf(source) {
   const found = [];
   for (const node of nodes(source.program)) {
-    const named = [
-      'ImportDeclaration',
-      'ExportNamedDeclaration',
-      'ExportAllDeclaration',
-      'ImportExpression',
-      'TSImportType',
-    ];
-    if (!named.includes(node.type)) continue;
+    if (!importTypes.includes(node.type)) continue;
     const literal = node.source ?? node.argument?.literal ?? node.argument;
-    if (typeof literal?.value === 'string') found.push({ name: literal.value, line: source.lineAt(node.start) });
+    if (typeof literal?.value !== 'string') continue;
+    const { value: name, start, end } = literal;
+    found.push({ name: String(name), start: Number(start), end: Number(end), line: source.lineAt(start) });
   }
-  return found;
+  return found.sort((a, b) => a.start - b.start);
 }
 
 /** The text with comments, strings and templates blanked out, line breaks kept. @param {Source} source */

@@ -17,6 +17,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
+/** @type {NodeJS.Signals[]} */
+const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const installStamp = join(root, 'node_modules', '.l3kernel-install');
 
 /** Ends the process with one clear sentence instead of a stack trace. @param {string} message @returns {never} */
@@ -66,7 +68,8 @@ export function install() {
   const wanted = digest(readFileSync(lock), readFileSync(join(root, 'scripts/node/package.json')));
   if (readStamp(installStamp) === wanted) return;
   process.stderr.write('l3kernel: installing the development dependencies (once per lock file)\n');
-  const options = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const options = ['install', '--no-save', '--ignore-scripts', '--include=dev', '--include=optional'];
+  options.push('--no-audit', '--no-fund', '--loglevel=error');
   // npm tells its scripts where it lives; without npm around us it is looked for on the path.
   const npm = process.env.npm_execpath?.endsWith('.js') ? process.env.npm_execpath : undefined;
   const result = npm
@@ -108,12 +111,27 @@ export function developmentNode() {
 export function runNode(args, options = {}) {
   return new Promise((resolve) => {
     const child = spawn(developmentNode(), args, { cwd: root, stdio: 'inherit', ...options });
-    /** @type {NodeJS.Signals[]} */
-    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-    // The terminal sends Ctrl-C to the child too; the handler then only keeps this process alive to report the code.
-    for (const signal of signals) process.on(signal, () => signal !== 'SIGINT' && child.kill(signal));
+    let isEnding = false;
+    /** @param {NodeJS.Signals} signal */
+    const passOn = (signal) => {
+      isEnding = true;
+      // The terminal sends Ctrl-C to the child too.
+      if (signal !== 'SIGINT') child.kill(signal);
+    };
+    for (const signal of endings) process.on(signal, passOn);
+    // npm starts a script by a shell, which dies of npm's SIGTERM and does not pass it on; so its end is looked for.
+    const parent = process.ppid;
+    const watch = process.env.npm_lifecycle_event
+      ? setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 250)
+      : undefined;
     child.on('error', (error) => fail(`${args.join(' ')}: ${error.message}`));
-    child.on('close', (code, signal) => resolve(signal ? 128 + (constants.signals[signal] ?? 0) : (code ?? 1)));
+    child.on('exit', (code, signal) => {
+      clearInterval(watch);
+      for (const ending of endings) process.off(ending, passOn);
+      const exitCode = signal ? 128 + (constants.signals[signal] ?? 0) : (code ?? 1);
+      if (isEnding) process.exit(exitCode);
+      resolve(exitCode);
+    });
   });
 }
 
