@@ -10,7 +10,14 @@ export interface Group {
 
 const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   floor: () => import('./groups/floor.ts'),
+  typed: () => import('./groups/typed.ts'),
+  async: () => import('./groups/async.ts'),
+  clients: () => import('./groups/clients.ts'),
+  'typed-bytes': () => import('./groups/typed-bytes.ts'),
+  idle: () => import('./groups/idle.ts'),
+  boot: () => import('./groups/boot.ts'),
   rivals: () => import('./groups/rivals.ts'),
+  docs: () => import('./groups/docs.ts'),
 };
 
 export function loadGroup(name: string): Promise<Group> {

@@ -198,8 +198,18 @@ const scale: readonly Row[] = [
     group: 'boot',
     unit: 'ns to the first answer',
     floor: "synckit's first answer",
-    method: 'From just before the import of the library to the first synchronous answer, in a fresh process each.',
+    method:
+      'From just before the import of the library to the first synchronous answer of a .mjs module, in a fresh process each.',
     target: { ratio_max: 1.2 },
+    processes_max: 4,
+  },
+  {
+    name: 'boot.first-answer.ts',
+    group: 'boot',
+    unit: 'ns to the first answer',
+    floor: "synckit's first answer",
+    method: 'The same with a TypeScript module on both sides.',
+    processes_max: 4,
   },
   {
     name: 'postMessage',

@@ -1,0 +1,40 @@
+/**
+ * A whole program with walls and without: the docs-browser example indexes the Markdown files of this repository's
+ * dependencies, once behind tasks and once by calling the same modules directly, each in a process of its own. What is
+ * compared is the time of the indexing as the program itself took it; the content hashes must be equal.
+ */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { moduleUrl } from '../../harness/files.ts';
+import type { Context } from '../../harness/job.ts';
+
+interface Indexed {
+  readonly seconds: number;
+  readonly documents: number;
+  readonly hash: string;
+}
+
+/** The document holds a digest for each file. */
+const OUTPUT_BYTES_MAX = 1 << 26;
+
+function index(walls: 'direct' | 'l3kernel'): Indexed {
+  const program = fileURLToPath(moduleUrl('../../../examples/docs-browser/index-corpus.ts', import.meta.url));
+  const corpus = fileURLToPath(new URL('../../../node_modules', import.meta.url));
+  const text = execFileSync(process.execPath, [program, corpus, walls], {
+    encoding: 'utf8',
+    maxBuffer: OUTPUT_BYTES_MAX,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return JSON.parse(text) as Indexed;
+}
+
+export function run(context: Context): Promise<void> {
+  // The order alternates from one repetition to the next, as the harness does within a process.
+  const first = context.repetition % 2 === 0 ? 'l3kernel' : 'direct';
+  const one = index(first);
+  const other = index(first === 'direct' ? 'l3kernel' : 'direct');
+  if (one.hash !== other.hash) throw new Error('the two kinds of walls made different indexes');
+  const [walled, direct] = first === 'l3kernel' ? [one, other] : [other, one];
+  context.record('docs.index', { ns: walled.seconds * 1e9, floor_ns: direct.seconds * 1e9 });
+  return Promise.resolve();
+}
