@@ -70,25 +70,27 @@ function isAllowed(room, target) {
   return target.startsWith('#') && allowed.includes('platform');
 }
 
-/** @type {string[]} */
-const complaints = [];
-const files = filesBelow('src').filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'));
-for (const path of files) {
-  const source = readSource(path);
+/** @param {import('./source.mjs').Source} source @returns {string[]} */
+export function layeringComplaints(source) {
+  const { path } = source;
   const room = roomOf(path);
-  if (!arrows[room]) {
-    complaints.push(`${path}: '${room}' is not a room of src/; name it in scripts/layering.mjs`);
-    continue;
-  }
+  if (!arrows[room]) return [`${path}: '${room}' is not a room of src/; name it in scripts/layering.mjs`];
+  const complaints = [];
   for (const { name, line } of importsOf(source)) {
     const target = targetOf(path, name);
     if (!isAllowed(room, target)) complaints.push(`${path}:${line}: ${room}/ may not import ${target} (${name})`);
   }
-  if (room !== 'kernel') continue;
+  if (room !== 'kernel') return complaints;
   for (const [index, line] of bareCode(source).split('\n').entries()) {
     for (const [pattern, reason] of refusedInKernel) {
       if (pattern.test(line)) complaints.push(`${path}:${index + 1}: ${pattern.exec(line)?.[0]}: ${reason}`);
     }
   }
+  return complaints;
 }
-report(complaints, `${files.length} files keep to the arrows`);
+
+if (import.meta.main) {
+  const files = filesBelow('src').filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'));
+  const complaints = files.flatMap((path) => layeringComplaints(readSource(path)));
+  report(complaints, `${files.length} files keep to the arrows`);
+}

@@ -80,7 +80,7 @@ function takeCounts(output) {
 const wanted = process.argv.slice(2).map((path) => path.replace(/^\.\//, '').replace(/\/$/, ''));
 const isWanted = (/** @type {string} */ file) =>
   wanted.length === 0 || wanted.some((path) => file === path || file.startsWith(`${path}/`));
-const files = ['src', 'test', 'examples', 'bench']
+const files = ['src', 'test', 'examples', 'bench', 'scripts']
   .flatMap((folder) => filesBelow(folder))
   .filter((file) => file.endsWith('.test.ts') && isWanted(file));
 
