@@ -31,6 +31,7 @@ const { importsOf, readSource } = await import('./source.mjs');
 
 const dist = join(root, 'dist');
 const entries = { index: 'src/index.ts', ipc: 'src/user/ipc.ts', cli: 'src/cli/main.ts' };
+const workerMain = 'src/tasks/worker-main.ts';
 
 /** @type {import('rolldown').InputOptions} */
 const shared = {
@@ -47,9 +48,7 @@ const shared = {
 
 /** The self-contained script that a worker evaluates. */
 async function bundleBootstrap() {
-  const input = join(root, 'src/tasks/worker-main.ts');
-  if (!existsSync(input)) return '';
-  const bundle = await rolldown({ ...shared, input });
+  const bundle = await rolldown({ ...shared, input: join(root, workerMain) });
   const { output } = await bundle.generate({ format: 'cjs', codeSplitting: false, exports: 'named' });
   await bundle.close();
   if (output.length !== 1) fail(`the worker bootstrap is ${output.length} files; it must be one script`);
@@ -70,11 +69,7 @@ async function bundleEntries(bootstrap) {
   const bootstrapPath = join(root, 'src/tasks/bootstrap.ts');
   const bundle = await rolldown({
     ...shared,
-    input: Object.fromEntries(
-      Object.entries(entries)
-        .map(([name, path]) => [name, join(root, path)])
-        .filter(([, path]) => existsSync(path)),
-    ),
+    input: entries,
     plugins: [
       {
         name: 'inline-bootstrap',
@@ -144,28 +139,24 @@ function replaceTree(from, to) {
 }
 
 const hash = sourceHash();
+const missing = [...Object.values(entries), workerMain].filter((path) => !existsSync(join(root, path)));
+if (missing.length > 0) fail(`there is nothing to build from: ${missing.join(', ')} missing`);
 
 const began_ms = performance.now();
 const staging = mkdtempSync(join(root, 'node_modules', '.l3kernel-build-'));
-try {
-  const bootstrap = await bundleBootstrap();
-  const chunks = await bundleEntries(bootstrap);
-  const complaints = checkBundle(bootstrap, chunks);
-  if (complaints.length > 0) fail(`the bundle breaks its own rules:\n  ${complaints.join('\n  ')}`);
-  for (const chunk of chunks) {
-    mkdirSync(dirname(join(staging, chunk.fileName)), { recursive: true });
-    writeFileSync(join(staging, chunk.fileName), chunk.code);
-  }
-  chmodSync(join(staging, 'cli.js'), 0o755);
-  for (const name of Object.keys(entries))
-    if (!chunks.some((c) => c.fileName === `${name}.js`)) writeFileSync(join(staging, `${name}.js`), 'export {};\n');
-  if (existsSync(join(root, entries.index)) && existsSync(join(root, entries.ipc)))
-    emitDeclarations(join(staging, 'types'));
-  replaceTree(staging, dist);
-  markBuilt(hash);
-  const bytes = chunks.reduce((sum, chunk) => sum + chunk.code.length, 0);
-  const took_ms = Math.round(performance.now() - began_ms);
-  process.stderr.write(`l3kernel: built ${chunks.length} files, ${Math.round(bytes / 1024)} KiB, in ${took_ms} ms\n`);
-} finally {
-  rmSync(staging, { recursive: true, force: true });
+process.on('exit', () => rmSync(staging, { recursive: true, force: true }));
+const bootstrap = await bundleBootstrap();
+const chunks = await bundleEntries(bootstrap);
+const complaints = checkBundle(bootstrap, chunks);
+if (complaints.length > 0) fail(`the bundle breaks its own rules:\n  ${complaints.join('\n  ')}`);
+for (const chunk of chunks) {
+  mkdirSync(dirname(join(staging, chunk.fileName)), { recursive: true });
+  writeFileSync(join(staging, chunk.fileName), chunk.code);
 }
+chmodSync(join(staging, 'cli.js'), 0o755);
+emitDeclarations(join(staging, 'types'));
+replaceTree(staging, dist);
+markBuilt(hash);
+const bytes = chunks.reduce((sum, chunk) => sum + chunk.code.length, 0);
+const took_ms = Math.round(performance.now() - began_ms);
+process.stderr.write(`l3kernel: built ${chunks.length} files, ${Math.round(bytes / 1024)} KiB, in ${took_ms} ms\n`);

@@ -61,12 +61,30 @@ export function filesBelow(folder) {
   return found.sort();
 }
 
+/**
+ * Whether node_modules holds what the lock file says, by npm's own record of what it put there. Optional packages may
+ * be missing: most are another platform's.
+ * @param {string} lock the text of package-lock.json
+ */
+function isInstalled(lock) {
+  const record = readStamp(join(root, 'node_modules', '.package-lock.json'));
+  if (record === '') return false;
+  const present = JSON.parse(record).packages;
+  return Object.entries(JSON.parse(lock).packages).every(
+    ([path, wanted]) =>
+      !path.startsWith('node_modules/') ||
+      (present[path] ? present[path].version === wanted.version : wanted.optional === true),
+  );
+}
+
 /** Installs the locked dependencies unless that was done for exactly this lock file. */
 export function install() {
   const lock = join(root, 'package-lock.json');
   if (!existsSync(lock)) fail('package-lock.json is missing; is this a complete clone?');
-  const wanted = digest(readFileSync(lock), readFileSync(join(root, 'scripts/node/package.json')));
+  const text = readFileSync(lock, 'utf8');
+  const wanted = digest(text);
   if (readStamp(installStamp) === wanted) return;
+  if (isInstalled(text)) return writeFileSync(installStamp, wanted);
   process.stderr.write('l3kernel: installing the development dependencies (once per lock file)\n');
   const options = ['install', '--no-save', '--ignore-scripts', '--include=dev', '--include=optional'];
   options.push('--no-audit', '--no-fund', '--loglevel=error');
