@@ -123,7 +123,7 @@ export function writeStructured(sink: Sink, value: object, position: number, dep
   if (types.isMap(value)) return writeMap(sink, value, position, depth);
   if (types.isSet(value)) return writeSet(sink, value, position, depth);
   if (types.isDate(value)) return sink.float(dateTime.call(value), sink.byte(KIND_DATE, position));
-  if (types.isNativeError(value)) return writeError(sink, value, position, depth);
+  if (types.isNativeError(value) && !(value instanceof DOMException)) return writeError(sink, value, position, depth);
   if (ArrayBuffer.isView(value)) return writeView(sink, value, position, depth);
   if (types.isArrayBuffer(value)) return writeArrayBuffer(sink, value, position, depth);
   if (types.isSharedArrayBuffer(value)) return writeCarried(sink, value, position);
@@ -160,7 +160,7 @@ function hostClassOf(value: object): string | null {
   return null;
 }
 
-const article = (name: string): string => (/^[AEIOU]/.test(name) ? `an ${name}` : `a ${name}`);
+const article = (name: string): string => (/^[AEIO]/.test(name) ? `an ${name}` : `a ${name}`);
 
 function writeHostObject(sink: Sink, value: object, position: number, depth: number): number {
   const name = hostClassOf(value);
@@ -370,10 +370,16 @@ function readError(source: Source, depth: number): Error {
   const message = flags & ERROR_HAS_MESSAGE ? source.string() : undefined;
   const stack = flags & ERROR_HAS_STACK ? source.string() : undefined;
   const result = withoutStack(() => new kind(message));
-  hidden(result, 'stack', stack);
+  setStack(result, stack);
   source.begin(result);
   if (flags & ERROR_HAS_CAUSE) hidden(result, 'cause', source.value(depth + 1));
   return result;
+}
+
+/** V8 gives an error its own accessor for the stack: the assignment keeps it, a definition would replace it. */
+function setStack(error: Error, stack: string | undefined): void {
+  if (Object.hasOwn(error, 'stack')) (error as { stack: unknown }).stack = stack;
+  else hidden(error, 'stack', stack);
 }
 
 /** Makes an error without the cost of looking at the frames, which would be ours. */
@@ -391,7 +397,7 @@ function readDomException(source: Source): DOMException {
   const message = source.string();
   const name = source.string();
   const result = withoutStack(() => new DOMException(message, name));
-  hidden(result, 'stack', source.string());
+  setStack(result, source.string());
   return begun(source, result);
 }
 

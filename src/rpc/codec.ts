@@ -175,7 +175,8 @@ let shapesKept = 0;
 /** Stands before the first record of every message. */
 let firstShape = newShape([], '', false);
 
-const newScratch = (length: number): Uint8Array => Buffer.allocUnsafeSlow(length);
+/** Not a Buffer: its `slice` shares the memory, and who keeps a message must not be surprised. */
+const newScratch = (length: number): Uint8Array => new Uint8Array(length);
 let out = newScratch(SCRATCH_BYTES_MIN);
 let outLimit = out.length - SLACK_BYTES;
 let text = '';
