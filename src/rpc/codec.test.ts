@@ -5,6 +5,7 @@ import { createSecretKey } from 'node:crypto';
 import test from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
 import { DEPTH_MAX, decode, encode, type Imports } from './codec.ts';
+import { errorToPlain, joinStacks, plainToError } from './errors-codec.ts';
 
 interface Message {
   bytes: Uint8Array;
@@ -259,4 +260,91 @@ test('lengths that are not there are not allocated', () => {
     new DataView(hostile.buffer).setUint32(1, hostile.length, true);
     assert.equal(decodeAnything(hostile, 0, hostile.length, { carried: null, importFunction: () => () => 0 }), false);
   }
+});
+
+/** What a thrown value looks like on the other side, by way of the codec as in a real call. */
+const thrown = (error: unknown): unknown => plainToError(roundTrip(errorToPlain(error)));
+
+test('a thrown error arrives as itself', () => {
+  class NotFound extends TypeError {
+    override name = 'NotFound';
+    code = 'ENOENT';
+    details = { path: '/x', at: new Date(0) };
+  }
+  const error = new NotFound('no such row', { cause: new RangeError('inner', { cause: 'a string' }) });
+  const result = thrown(error) as NotFound & { cause: Error };
+  assert.ok(result instanceof TypeError);
+  assert.deepEqual([result.name, result.message, result.code, result.details], ['NotFound', 'no such row', 'ENOENT', error.details]);
+  assert.equal(result.stack, error.stack);
+  assert.ok(result.cause instanceof RangeError);
+  assert.equal(result.cause.cause, 'a string');
+  assert.deepEqual(Object.keys(result), ['code', 'details']);
+});
+
+test('each global kind of error keeps its constructor', () => {
+  for (const kind of [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]) {
+    const result = thrown(new kind('m')) as Error;
+    assert.equal(Object.getPrototypeOf(result), kind.prototype);
+    assert.equal(Object.hasOwn(result, 'cause'), false);
+  }
+  const aborted = thrown(AbortSignal.abort().reason) as DOMException;
+  assert.ok(aborted instanceof DOMException);
+  assert.deepEqual([aborted.name, aborted.code], ['AbortError', 20]);
+  const many = thrown(new AggregateError([new TypeError('one'), 2], 'many')) as AggregateError;
+  assert.ok(many instanceof AggregateError && many.errors[0] instanceof TypeError);
+  assert.equal(many.errors[1], 2);
+  const failed = thrown(new assert.AssertionError({ actual: 1, expected: 2, operator: 'strictEqual' })) as assert.AssertionError;
+  assert.deepEqual([failed.name, failed.code, failed.actual], ['AssertionError', 'ERR_ASSERTION', 1]);
+});
+
+test('a thrown value that is no error arrives as it is', () => {
+  for (const value of ['text', 0, -0, null, undefined, 5n, { a: [1] }, new Map([[1, 2]])]) assert.deepEqual(thrown(value), value);
+  const lookAlike = errorToPlain(new Error('inside'));
+  assert.deepEqual(thrown(lookAlike), lookAlike);
+  for (const value of [Symbol('s'), () => 1, Promise.resolve()]) {
+    assert.match((thrown(value) as Error).message, /^a thrown (symbol|function|Promise) that cannot be cloned/);
+  }
+});
+
+test('what cannot be cloned is dropped with a note', () => {
+  const error = Object.assign(new Error('m'), { fine: 1, handler: () => 1, request: { socket: new WeakMap() } });
+  Object.defineProperty(error, 'bad', { enumerable: true, get() { throw new Error('no'); } });
+  const result = thrown(error) as Error & { fine: number; notes: string[] };
+  assert.equal(result.fine, 1);
+  assert.equal(Object.hasOwn(result, 'handler'), false);
+  assert.deepEqual(result.notes.map((note) => note.split(' ')[1]), ['handler', 'request', 'bad']);
+});
+
+test('chains of causes are bounded, rings are kept', () => {
+  let chain = new Error('0');
+  for (let i = 1; i < 100; i++) chain = new Error(String(i), { cause: chain });
+  let length = 0;
+  for (let error = thrown(chain) as Error | undefined; error !== undefined; error = error.cause as Error | undefined) length++;
+  assert.ok(length > 4 && length < 20);
+  const ring = new Error('ring');
+  ring.cause = ring;
+  const result = thrown(ring) as Error;
+  assert.equal(result.cause, result);
+});
+
+test('hostile errors neither throw nor hang', () => {
+  const throwing = new Proxy(new Error('m'), { get() { throw new Error('trap'); }, getPrototypeOf() { throw new Error('trap'); } });
+  thrown(throwing);
+  thrown(Object.defineProperty(new Error('m'), 'message', { get() { throw new Error('getter'); } }));
+  const marked = (fields: object): unknown => ({ ...(errorToPlain(new Error('m')) as object), ...fields });
+  for (const fields of [{ kind: 5 }, { name: {} }, { message: null }, { stack: 1 }, { properties: 'x' }, { errors: 3 }, { notes: [{}] },
+    { properties: { message: 'own', stack: 'own', __proto__: null } }, { kind: '__proto__' }, { kind: 'constructor' }]) {
+    assert.ok(plainToError(marked(fields)) instanceof Error);
+  }
+});
+
+test('stacks are joined below the callee', () => {
+  const error = new Error('two\nlines');
+  error.stack = 'Error: two\nlines\n    at add (adder.ts:1:1)\n    at serve (loop.ts:2:2)';
+  const result = joinStacks(error, 'adder.add', 'Error\n    at main (main.ts:3:3)\n    at boot (main.ts:4:4)') as Error;
+  assert.equal(result, error);
+  assert.equal(result.stack, ['Error: two', 'lines', '    at add (adder.ts:1:1)', '    at serve (loop.ts:2:2)',
+    '    at <ipc adder.add>', '    at main (main.ts:3:3)', '    at boot (main.ts:4:4)'].join('\n'));
+  assert.equal((joinStacks(new TypeError('m'), 'a.b', '') as Error).stack?.endsWith('\n    at <ipc a.b>'), true);
+  assert.equal(joinStacks('text', 'a.b', ''), 'text');
 });

@@ -173,7 +173,7 @@ const newShape = (keys: string[], text: string, indexed: boolean): Shape =>
 let shapeRoot: ShapeBranch = { branches: null, shape: null };
 let shapesKept = 0;
 /** Stands before the first record of every message. */
-let firstShape = newShape([], '', false);
+const firstShape = newShape([], '', false);
 
 /** Not a Buffer: its `slice` shares the memory, and who keeps a message must not be surprised. */
 const newScratch = (length: number): Uint8Array => new Uint8Array(length);
@@ -476,13 +476,6 @@ function nextElement(value: unknown[], index: number, length: number): number {
   return low === keys.length ? length : Math.min(Number(keys[low]), length);
 }
 
-
-function sameKeys(known: readonly string[], keys: readonly string[]): boolean {
-  const length = keys.length;
-  if (known.length !== length) return false;
-  for (let i = 0; i < length; i++) if (known[i] !== keys[i]) return false;
-  return true;
-}
 
 /** The shape with these keys; null when it is not worth learning. */
 function findShape(keys: string[]): Shape | null {
