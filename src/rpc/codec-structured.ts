@@ -78,10 +78,24 @@ const errorNames = errorKinds.map((kind) => kind.name);
 type View = ArrayBufferView & { length?: number };
 type ViewConstructor = new (buffer: ArrayBufferLike, byteOffset: number, length?: number) => View;
 /** The kinds of view by number; a host without Float16Array refuses that number. */
-const viewNames = ['Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array',
-  'Float16Array', 'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array', 'DataView'] as const;
-const viewConstructors = viewNames.map((name) =>
-  (globalThis as unknown as Record<string, ViewConstructor | undefined>)[name]);
+const viewNames = [
+  'Int8Array',
+  'Uint8Array',
+  'Uint8ClampedArray',
+  'Int16Array',
+  'Uint16Array',
+  'Int32Array',
+  'Uint32Array',
+  'Float16Array',
+  'Float32Array',
+  'Float64Array',
+  'BigInt64Array',
+  'BigUint64Array',
+  'DataView',
+] as const;
+const viewConstructors = viewNames.map(
+  (name) => (globalThis as unknown as Record<string, ViewConstructor | undefined>)[name],
+);
 const VIEW_IS_TRACKING = 1;
 /** Address space that a resizable buffer may reserve on the word of a message. */
 const RESERVED_BYTES_MAX = 2 ** 32;
@@ -112,10 +126,26 @@ const viewParts = (view: object, isDataView: boolean) => {
  */
 const hostNames = new Set([
   ...Object.getOwnPropertyNames(globalThis).filter((name) => /^[A-Z]/.test(name) && name !== 'Object'),
-  ...Object.getOwnPropertyNames(Intl), ...Object.getOwnPropertyNames(WebAssembly),
+  ...Object.getOwnPropertyNames(Intl),
+  ...Object.getOwnPropertyNames(WebAssembly),
   ...Object.getOwnPropertyNames((globalThis as { Temporal?: object }).Temporal ?? {}),
-  'KeyObject', 'X509Certificate', 'Histogram', 'RecordableHistogram', 'IntervalHistogram', 'BlockList', 'SocketAddress',
-  'FileHandle', 'StatWatcher', 'Worker', 'TLSWrap', 'TCP', 'Pipe', 'UDP', 'Process', 'FSWatcher', 'HandleWrap',
+  'KeyObject',
+  'X509Certificate',
+  'Histogram',
+  'RecordableHistogram',
+  'IntervalHistogram',
+  'BlockList',
+  'SocketAddress',
+  'FileHandle',
+  'StatWatcher',
+  'Worker',
+  'TLSWrap',
+  'TCP',
+  'Pipe',
+  'UDP',
+  'Process',
+  'FSWatcher',
+  'HandleWrap',
 ]);
 
 /** Writes an object whose prototype is not that of a record; PLAIN when its own properties say everything. */
@@ -171,7 +201,8 @@ function writeHostObject(sink: Sink, value: object, position: number, depth: num
   } catch (error) {
     if (!(error instanceof DOMException) || error.name !== 'DataCloneError') throw error;
     // What must be transferred can be carried; a function inside is no obstacle for us, so only the object itself counts.
-    if (/needs? (transfer|to be transferred)|transferList/i.test(error.message)) return writeCarried(sink, value, position);
+    if (/needs? (transfer|to be transferred)|transferList/i.test(error.message))
+      return writeCarried(sink, value, position);
     if (!Object.values(value).some((property) => typeof property === 'function')) sink.refuse(article(name), depth);
     return PLAIN;
   }
@@ -217,7 +248,10 @@ function writeError(sink: Sink, value: Error, position: number, depth: number): 
   const hasStack = typeof stack === 'string';
   let p = sink.byte(KIND_ERROR, position);
   p = sink.byte(kind < 0 ? 0 : kind, p);
-  p = sink.byte((hasMessage ? ERROR_HAS_MESSAGE : 0) | (hasStack ? ERROR_HAS_STACK : 0) | (hasCause ? ERROR_HAS_CAUSE : 0), p);
+  p = sink.byte(
+    (hasMessage ? ERROR_HAS_MESSAGE : 0) | (hasStack ? ERROR_HAS_STACK : 0) | (hasCause ? ERROR_HAS_CAUSE : 0),
+    p,
+  );
   if (hasMessage) p = sink.string(String(message.value), p);
   if (hasStack) p = sink.string(stack, p);
   if (!hasCause) return p;
@@ -302,19 +336,32 @@ export function writeSparseArray(sink: Sink, value: unknown[], position: number,
 export function readStructured(source: Source, depth: number): unknown {
   const kind = source.byte();
   switch (kind) {
-    case KIND_SPARSE_ARRAY: return readSparseArray(source, depth);
-    case KIND_MAP: return readMap(source, depth);
-    case KIND_SET: return readSet(source, depth);
-    case KIND_DATE: return begun(source, new Date(readFloat(source)));
-    case KIND_REGEXP: return readRegExp(source);
-    case KIND_ERROR: return readError(source, depth);
-    case KIND_DOM_EXCEPTION: return readDomException(source);
-    case KIND_ARRAY_BUFFER: return begun(source, source.buffer(source.count()));
-    case KIND_RESIZABLE_BUFFER: return begun(source, readResizable(source));
-    case KIND_VIEW: return readView(source, depth);
-    case KIND_BOXED: return readBoxed(source, depth);
-    case KIND_CARRIED: return begun(source, source.carried(source.count()) as object);
-    default: return source.fail(`an unknown kind ${kind}`);
+    case KIND_SPARSE_ARRAY:
+      return readSparseArray(source, depth);
+    case KIND_MAP:
+      return readMap(source, depth);
+    case KIND_SET:
+      return readSet(source, depth);
+    case KIND_DATE:
+      return begun(source, new Date(readFloat(source)));
+    case KIND_REGEXP:
+      return readRegExp(source);
+    case KIND_ERROR:
+      return readError(source, depth);
+    case KIND_DOM_EXCEPTION:
+      return readDomException(source);
+    case KIND_ARRAY_BUFFER:
+      return begun(source, source.buffer(source.count()));
+    case KIND_RESIZABLE_BUFFER:
+      return begun(source, readResizable(source));
+    case KIND_VIEW:
+      return readView(source, depth);
+    case KIND_BOXED:
+      return readBoxed(source, depth);
+    case KIND_CARRIED:
+      return begun(source, source.carried(source.count()) as object);
+    default:
+      return source.fail(`an unknown kind ${kind}`);
   }
 }
 
@@ -427,7 +474,12 @@ function readView(source: Source, depth: number): View {
 function readBoxed(source: Source, depth: number): object {
   const number = source.begin(undefined);
   const primitive = source.value(depth + 1);
-  if (primitive === null || primitive === undefined || typeof primitive === 'object' || typeof primitive === 'function') {
+  if (
+    primitive === null ||
+    primitive === undefined ||
+    typeof primitive === 'object' ||
+    typeof primitive === 'function'
+  ) {
     source.fail('a boxed value that is no primitive');
   }
   const result = Object(primitive) as object;

@@ -33,7 +33,13 @@ test('functions become handles, one for each', () => {
   const asked: number[] = [];
   const { bytes } = message([first, [first, Second, first]]);
   const stubs = [() => 0, () => 1];
-  const imports: Imports = { carried: null, importFunction: (index) => { asked.push(index); return stubs[index] as Function; } };
+  const imports: Imports = {
+    carried: null,
+    importFunction: (index) => {
+      asked.push(index);
+      return stubs[index] as Function;
+    },
+  };
   const result = decode(bytes, 0, bytes.length, imports) as unknown[];
   assert.deepEqual(asked, [0, 1]);
   assert.equal(result[0], stubs[0]);
@@ -52,7 +58,13 @@ test('what only postMessage carries leaves by the side list', () => {
   const key = createSecretKey(Buffer.from('0123456789'));
   const module = new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
   const blob = new Blob(['text']);
-  const value = { memory, view: new Int32Array(memory, 4, 1), port: port1, list: [key, module, blob, key], stream: new ReadableStream() };
+  const value = {
+    memory,
+    view: new Int32Array(memory, 4, 1),
+    port: port1,
+    list: [key, module, blob, key],
+    stream: new ReadableStream(),
+  };
   const { carried } = encode(value, 'args');
   assert.deepEqual(carried, [memory, port1, key, module, blob, value.stream]);
   const result = roundTrip(value) as typeof value;
@@ -96,7 +108,15 @@ test('a refusal names the path and the kind', () => {
     [[Object.assign([1], { late: Symbol('s') })], 'args', 'args[0].late cannot be sent: it is a symbol'],
     [[new URL('http://host/')], 'args', 'args[0] cannot be sent: it is a URL'],
     [[new WeakRef({})], 'args', 'args[0] cannot be sent: it is a WeakRef'],
-    [[(function* () { yield 1; })()], 'args', 'args[0] cannot be sent: it is a generator'],
+    [
+      [
+        (function* () {
+          yield 1;
+        })(),
+      ],
+      'args',
+      'args[0] cannot be sent: it is a generator',
+    ],
     [[{ a: { b: 1, c: [] }, d: new Proxy({}, {}) }], 'args', 'args[0].d cannot be sent: it is a Proxy'],
   ];
   for (const [value, root, expected] of cases) {
@@ -107,7 +127,21 @@ test('a refusal names the path and the kind', () => {
 
 test('an error of a getter passes, and the next encode works', () => {
   const own = new Error('mine');
-  assert.throws(() => encode([{ ok: 1, get bad() { throw own; } }], 'args'), (error) => error === own);
+  assert.throws(
+    () =>
+      encode(
+        [
+          {
+            ok: 1,
+            get bad() {
+              throw own;
+            },
+          },
+        ],
+        'args',
+      ),
+    (error) => error === own,
+  );
   const { functions } = encode([1], 'args');
   assert.equal(functions, null);
   assert.deepEqual(roundTrip([{ ok: 1, bad: 2 }]), [{ ok: 1, bad: 2 }]);
@@ -119,6 +153,7 @@ test('a getter may encode and decode', () => {
   const outer = {
     a: [{ x: 1, y: 'one' }, shared],
     get b() {
+      roundTrip([{ other: 1 }, { x: 2, y: 'two' }, { another: 2 }]);
       inner = roundTrip([{ x: 2, y: 'two' }, shared, shared, () => 1]);
       assert.throws(() => encode([Symbol('s')], 'inner'), { message: /^inner\[0\]/ });
       return { x: 3, y: 'three' };
@@ -126,7 +161,11 @@ test('a getter may encode and decode', () => {
     c: [{ x: 4, y: 'four' }, shared],
   };
   const result = roundTrip(outer) as typeof outer;
-  assert.deepEqual(result, { a: [{ x: 1, y: 'one' }, shared], b: { x: 3, y: 'three' }, c: [{ x: 4, y: 'four' }, shared] });
+  assert.deepEqual(result, {
+    a: [{ x: 1, y: 'one' }, shared],
+    b: { x: 3, y: 'three' },
+    c: [{ x: 4, y: 'four' }, shared],
+  });
   assert.equal(result.a[1], result.c[1]);
   assert.deepEqual((inner as unknown[]).slice(0, 3), [{ x: 2, y: 'two' }, shared, shared]);
 });
@@ -134,7 +173,13 @@ test('a getter may encode and decode', () => {
 test('an import may decode', () => {
   const { bytes } = message([() => 1, 'after', { a: [1] }]);
   const stub = (): void => {};
-  const imports: Imports = { carried: null, importFunction() { assert.deepEqual(roundTrip(['in', { b: 2 }]), ['in', { b: 2 }]); return stub; } };
+  const imports: Imports = {
+    carried: null,
+    importFunction() {
+      assert.deepEqual(roundTrip(['in', { b: 2 }]), ['in', { b: 2 }]);
+      return stub;
+    },
+  };
   assert.deepEqual(decode(bytes, 0, bytes.length, imports), [stub, 'after', { a: [1] }]);
 });
 
@@ -147,7 +192,13 @@ test('an error that causes itself arrives so', () => {
 
 test('a getter runs once', () => {
   let count = 0;
-  const value = { get n() { return ++count; }, m: new Map(), d: new Date(0) };
+  const value = {
+    get n() {
+      return ++count;
+    },
+    m: new Map(),
+    d: new Date(0),
+  };
   assert.equal((roundTrip([value, [1, , 2]]) as [typeof value])[0].n, 1); // eslint-disable-line no-sparse-arrays
   assert.equal(count, 1);
 });
@@ -156,7 +207,10 @@ test('keys on Object.prototype are not sent', () => {
   Object.defineProperty(Object.prototype, 'polluted', { value: 1, enumerable: true, configurable: true });
   try {
     const result = roundTrip([{ a: 1 }, { a: 2 }, { toString: 3, polluted: 4 }]) as object[];
-    assert.deepEqual(result.map((item) => Object.keys(item)), [['a'], ['a'], ['toString', 'polluted']]);
+    assert.deepEqual(
+      result.map((item) => Object.keys(item)),
+      [['a'], ['a'], ['toString', 'polluted']],
+    );
   } finally {
     Reflect.deleteProperty(Object.prototype, 'polluted');
   }
@@ -169,7 +223,10 @@ test('nesting is bounded on both sides', () => {
     return value;
   };
   assert.deepEqual(roundTrip(nested(DEPTH_MAX)), nested(DEPTH_MAX));
-  assert.throws(() => encode(nested(DEPTH_MAX + 2), 'args'), { code: 'ERR_IPC_NOT_CLONEABLE', message: /nested more than/ });
+  assert.throws(() => encode(nested(DEPTH_MAX + 2), 'args'), {
+    code: 'ERR_IPC_NOT_CLONEABLE',
+    message: /nested more than/,
+  });
   const { bytes } = message([[0]]);
   const bomb = new Uint8Array(200_000).fill(0x21);
   bomb.set(bytes.subarray(0, 5));
@@ -184,7 +241,10 @@ test('a large message does not keep its scratch', () => {
 
 test('more shapes than are kept are forgotten and learnt again', () => {
   for (let i = 0; i < 3000; i++) {
-    const value = [{ [`key${i}`]: i, other: { [`inner${i}`]: null } }, { [`key${i}`]: 0, other: 1 }];
+    const value = [
+      { [`key${i}`]: i, other: { [`inner${i}`]: null } },
+      { [`key${i}`]: 0, other: 1 },
+    ];
     assert.deepEqual(roundTrip(value), value);
   }
 });
@@ -198,12 +258,51 @@ function samples(): Message[] {
   const sparse: unknown[] = new Array(2000);
   sparse[3] = 'three';
   return [
-    1, -1, 300, 1e9, 0.5, 'text', '', 'ü', '日本', 'x'.repeat(100), null, undefined, true, 5n, -(2n ** 70n), [], [1, 2, 3], [1, , 3], // eslint-disable-line no-sparse-arrays
-    { a: 1, b: 'two' }, [{ a: 1, b: 'x' }, { a: 2, b: 'y' }], JSON.parse('{"__proto__":1}'), [shared, shared], cycle,
-    new Map<unknown, unknown>([['a', 1], [{}, []]]), new Set([1, 'x']), new Date(1e12), /ab+c/gi, new TypeError('bad', { cause: { c: 1 } }),
-    new DOMException('m', 'AbortError'), bytes, new Uint8Array(bytes), [new Int16Array(bytes, 2, 2), new DataView(bytes)],
-    new ArrayBuffer(4, { maxByteLength: 8 }), Object('boxed'), Object.assign([1], { named: true }), sparse, [() => 1, new SharedArrayBuffer(4)],
-    Array.from({ length: 70 }, (_, index) => index), Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`k${index}`, index])),
+    1,
+    -1,
+    300,
+    1e9,
+    0.5,
+    'text',
+    '',
+    'ü',
+    '日本',
+    'x'.repeat(100),
+    null,
+    undefined,
+    true,
+    5n,
+    -(2n ** 70n),
+    [],
+    [1, 2, 3],
+    [1, , 3], // eslint-disable-line no-sparse-arrays
+    { a: 1, b: 'two' },
+    [
+      { a: 1, b: 'x' },
+      { a: 2, b: 'y' },
+    ],
+    JSON.parse('{"__proto__":1}'),
+    [shared, shared],
+    cycle,
+    new Map<unknown, unknown>([
+      ['a', 1],
+      [{}, []],
+    ]),
+    new Set([1, 'x']),
+    new Date(1e12),
+    /ab+c/gi,
+    new TypeError('bad', { cause: { c: 1 } }),
+    new DOMException('m', 'AbortError'),
+    bytes,
+    new Uint8Array(bytes),
+    [new Int16Array(bytes, 2, 2), new DataView(bytes)],
+    new ArrayBuffer(4, { maxByteLength: 8 }),
+    Object('boxed'),
+    Object.assign([1], { named: true }),
+    sparse,
+    [() => 1, new SharedArrayBuffer(4)],
+    Array.from({ length: 70 }, (_, index) => index),
+    Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`k${index}`, index])),
   ].map(message);
 }
 
@@ -221,7 +320,11 @@ function decodeAnything(bytes: Uint8Array, start: number, length: number, import
 test('every prefix of a message is refused', () => {
   for (const { bytes, imports } of samples()) {
     for (let length = 0; length < bytes.length; length++) {
-      assert.equal(decodeAnything(bytes, 0, length, imports), false, `${length} of ${bytes.length} bytes: ${bytes.join()}`);
+      assert.equal(
+        decodeAnything(bytes, 0, length, imports),
+        false,
+        `${length} of ${bytes.length} bytes: ${bytes.join()}`,
+      );
       assert.equal(decodeAnything(bytes.slice(0, length), 0, length, imports), false);
     }
     assert.equal(decodeAnything(bytes, 0, bytes.length, imports), true);
@@ -243,7 +346,8 @@ test('a mutated message gives a value or a protocol error', () => {
     for (const { bytes, imports } of samples()) {
       for (let round = 0; round < 400; round++) {
         const mutated = bytes.slice();
-        for (let i = random(3); i >= 0; i--) mutated[random(mutated.length)] = round % 2 === 0 ? random(256) : random(0x20);
+        for (let i = random(3); i >= 0; i--)
+          mutated[random(mutated.length)] = round % 2 === 0 ? random(256) : random(0x20);
         decodeAnything(mutated, 0, mutated.length, imports);
       }
     }
@@ -274,7 +378,10 @@ test('a thrown error arrives as itself', () => {
   const error = new NotFound('no such row', { cause: new RangeError('inner', { cause: 'a string' }) });
   const result = thrown(error) as NotFound & { cause: Error };
   assert.ok(result instanceof TypeError);
-  assert.deepEqual([result.name, result.message, result.code, result.details], ['NotFound', 'no such row', 'ENOENT', error.details]);
+  assert.deepEqual(
+    [result.name, result.message, result.code, result.details],
+    ['NotFound', 'no such row', 'ENOENT', error.details],
+  );
   assert.equal(result.stack, error.stack);
   assert.ok(result.cause instanceof RangeError);
   assert.equal(result.cause.cause, 'a string');
@@ -293,12 +400,15 @@ test('each global kind of error keeps its constructor', () => {
   const many = thrown(new AggregateError([new TypeError('one'), 2], 'many')) as AggregateError;
   assert.ok(many instanceof AggregateError && many.errors[0] instanceof TypeError);
   assert.equal(many.errors[1], 2);
-  const failed = thrown(new assert.AssertionError({ actual: 1, expected: 2, operator: 'strictEqual' })) as assert.AssertionError;
+  const failed = thrown(
+    new assert.AssertionError({ actual: 1, expected: 2, operator: 'strictEqual' }),
+  ) as assert.AssertionError;
   assert.deepEqual([failed.name, failed.code, failed.actual], ['AssertionError', 'ERR_ASSERTION', 1]);
 });
 
 test('a thrown value that is no error arrives as it is', () => {
-  for (const value of ['text', 0, -0, null, undefined, 5n, { a: [1] }, new Map([[1, 2]])]) assert.deepEqual(thrown(value), value);
+  for (const value of ['text', 0, -0, null, undefined, 5n, { a: [1] }, new Map([[1, 2]])])
+    assert.deepEqual(thrown(value), value);
   const lookAlike = errorToPlain(new Error('inside'));
   assert.deepEqual(thrown(lookAlike), lookAlike);
   for (const value of [Symbol('s'), () => 1, Promise.resolve()]) {
@@ -308,18 +418,27 @@ test('a thrown value that is no error arrives as it is', () => {
 
 test('what cannot be cloned is dropped with a note', () => {
   const error = Object.assign(new Error('m'), { fine: 1, handler: () => 1, request: { socket: new WeakMap() } });
-  Object.defineProperty(error, 'bad', { enumerable: true, get() { throw new Error('no'); } });
+  Object.defineProperty(error, 'bad', {
+    enumerable: true,
+    get() {
+      throw new Error('no');
+    },
+  });
   const result = thrown(error) as Error & { fine: number; notes: string[] };
   assert.equal(result.fine, 1);
   assert.equal(Object.hasOwn(result, 'handler'), false);
-  assert.deepEqual(result.notes.map((note) => note.split(' ')[1]), ['handler', 'request', 'bad']);
+  assert.deepEqual(
+    result.notes.map((note) => note.split(' ')[1]),
+    ['handler', 'request', 'bad'],
+  );
 });
 
 test('chains of causes are bounded, rings are kept', () => {
   let chain = new Error('0');
   for (let i = 1; i < 100; i++) chain = new Error(String(i), { cause: chain });
   let length = 0;
-  for (let error = thrown(chain) as Error | undefined; error !== undefined; error = error.cause as Error | undefined) length++;
+  for (let error = thrown(chain) as Error | undefined; error !== undefined; error = error.cause as Error | undefined)
+    length++;
   assert.ok(length > 4 && length < 20);
   const ring = new Error('ring');
   ring.cause = ring;
@@ -328,12 +447,35 @@ test('chains of causes are bounded, rings are kept', () => {
 });
 
 test('hostile errors neither throw nor hang', () => {
-  const throwing = new Proxy(new Error('m'), { get() { throw new Error('trap'); }, getPrototypeOf() { throw new Error('trap'); } });
+  const throwing = new Proxy(new Error('m'), {
+    get() {
+      throw new Error('trap');
+    },
+    getPrototypeOf() {
+      throw new Error('trap');
+    },
+  });
   thrown(throwing);
-  thrown(Object.defineProperty(new Error('m'), 'message', { get() { throw new Error('getter'); } }));
+  thrown(
+    Object.defineProperty(new Error('m'), 'message', {
+      get() {
+        throw new Error('getter');
+      },
+    }),
+  );
   const marked = (fields: object): unknown => ({ ...(errorToPlain(new Error('m')) as object), ...fields });
-  for (const fields of [{ kind: 5 }, { name: {} }, { message: null }, { stack: 1 }, { properties: 'x' }, { errors: 3 }, { notes: [{}] },
-    { properties: { message: 'own', stack: 'own', __proto__: null } }, { kind: '__proto__' }, { kind: 'constructor' }]) {
+  for (const fields of [
+    { kind: 5 },
+    { name: {} },
+    { message: null },
+    { stack: 1 },
+    { properties: 'x' },
+    { errors: 3 },
+    { notes: [{}] },
+    { properties: { message: 'own', stack: 'own', __proto__: null } },
+    { kind: '__proto__' },
+    { kind: 'constructor' },
+  ]) {
     assert.ok(plainToError(marked(fields)) instanceof Error);
   }
 });
@@ -343,8 +485,18 @@ test('stacks are joined below the callee', () => {
   error.stack = 'Error: two\nlines\n    at add (adder.ts:1:1)\n    at serve (loop.ts:2:2)';
   const result = joinStacks(error, 'adder.add', 'Error\n    at main (main.ts:3:3)\n    at boot (main.ts:4:4)') as Error;
   assert.equal(result, error);
-  assert.equal(result.stack, ['Error: two', 'lines', '    at add (adder.ts:1:1)', '    at serve (loop.ts:2:2)',
-    '    at <ipc adder.add>', '    at main (main.ts:3:3)', '    at boot (main.ts:4:4)'].join('\n'));
+  assert.equal(
+    result.stack,
+    [
+      'Error: two',
+      'lines',
+      '    at add (adder.ts:1:1)',
+      '    at serve (loop.ts:2:2)',
+      '    at <ipc adder.add>',
+      '    at main (main.ts:3:3)',
+      '    at boot (main.ts:4:4)',
+    ].join('\n'),
+  );
   assert.equal((joinStacks(new TypeError('m'), 'a.b', '') as Error).stack?.endsWith('\n    at <ipc a.b>'), true);
   assert.equal(joinStacks('text', 'a.b', ''), 'text');
 });

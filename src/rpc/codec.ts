@@ -168,8 +168,14 @@ interface ShapeBranch {
   branches: Map<string, ShapeBranch> | null;
   shape: Shape | null;
 }
-const newShape = (keys: string[], text: string, indexed: boolean): Shape =>
-  ({ keys, text, next: null, message: 0, index: 0, indexed });
+const newShape = (keys: string[], text: string, indexed: boolean): Shape => ({
+  keys,
+  text,
+  next: null,
+  message: 0,
+  index: 0,
+  indexed,
+});
 let shapeRoot: ShapeBranch = { branches: null, shape: null };
 let shapesKept = 0;
 /** Stands before the first record of every message. */
@@ -407,11 +413,19 @@ function writeOther(value: object, position: number, depth: number): number {
   return next === PLAIN ? writePairs(value, objectKeys(value), position, depth) : next;
 }
 
-
 const indexNames = Array.from({ length: KEYS_LISTED_MAX }, (_, index) => String(index));
 const elementsHidden = {
-  showHidden: false, depth: 0, colors: false, customInspect: false, showProxy: false, maxArrayLength: 0,
-  breakLength: Infinity, compact: 3, sorted: false, getters: false, numericSeparator: false,
+  showHidden: false,
+  depth: 0,
+  colors: false,
+  customInspect: false,
+  showProxy: false,
+  maxArrayLength: 0,
+  breakLength: Infinity,
+  compact: 3,
+  sorted: false,
+  getters: false,
+  numericSeparator: false,
 } as const;
 
 /**
@@ -443,6 +457,12 @@ function writeArray(value: unknown[], position: number, depth: number): number {
   for (let i = 0; i < length; i++) {
     pathIndexes[depth] = i;
     const element = value[i];
+    if (typeof element === 'number') {
+      if (p > outLimit) grow(p, SLACK_BYTES);
+      p = writeNumber(element, p);
+      absentRun = 0;
+      continue;
+    }
     if (element !== undefined || hasOwn(value, i)) {
       p = writeValue(element, p, depth + 1);
       absentRun = 0;
@@ -475,7 +495,6 @@ function nextElement(value: unknown[], index: number, length: number): number {
   }
   return low === keys.length ? length : Math.min(Number(keys[low]), length);
 }
-
 
 /** The shape with these keys; null when it is not worth learning. */
 function findShape(keys: string[]): Shape | null {
@@ -615,7 +634,6 @@ function writeProperties(value: object, keys: readonly string[], position: numbe
   return p;
 }
 
-
 /**
  * A Uint8Array over the whole of a buffer that nothing else in the message shows; otherwise -1. A Buffer that is a part of
  * a larger one is sent alone: most are slices of a pool, whose other bytes are nobody's business.
@@ -637,7 +655,6 @@ function writeBytes(value: object, position: number, depth: number): number {
   out.set(new Uint8Array(buffer, byteOffsetOf(value), length), p);
   return p + length;
 }
-
 
 /** On a string that V8 keeps in one byte a character this answers without looking at the characters. */
 const beyondLatin1 = /[^\0-\xff]/;
@@ -720,8 +737,25 @@ export function encode(value: unknown, root: 'args' | 'result' | (string & {})):
 
 /** An encode inside a getter of another: it gets a state of its own and gives it back. */
 function encodeNested(value: unknown, root: string): Encoded {
-  const saved = { out, outLimit, text, texts, scanned, objectCount, objectSet, objectIndexes, isGraph, shapeCount, shapesLearnt,
-    lastShape, functions, carried, rootName, pathKeys, pathIndexes, savedMessage: messageNumber };
+  const saved = {
+    out,
+    outLimit,
+    text,
+    texts,
+    scanned,
+    objectCount,
+    objectSet,
+    objectIndexes,
+    isGraph,
+    shapeCount,
+    shapesLearnt,
+    lastShape,
+    functions,
+    carried,
+    rootName,
+    pathKeys,
+    pathIndexes,
+  };
   out = newScratch(SCRATCH_BYTES_MIN);
   outLimit = out.length - SLACK_BYTES;
   text = '';
@@ -739,10 +773,28 @@ function encodeNested(value: unknown, root: string): Encoded {
     return { ...encode(value, root) };
   } finally {
     Object.assign(encoded, { bytes, length, functions: outerFunctions, carried: outerCarried });
-    ({ out, outLimit, text, texts, scanned, objectCount, objectSet, objectIndexes, isGraph, shapeCount, shapesLearnt,
-      lastShape, functions, carried, rootName, pathKeys, pathIndexes } = saved);
-    // Shapes that the inner message numbered are numbered again; a number is never valid in two messages.
+    ({
+      out,
+      outLimit,
+      text,
+      texts,
+      scanned,
+      objectCount,
+      objectSet,
+      objectIndexes,
+      isGraph,
+      shapeCount,
+      shapesLearnt,
+      lastShape,
+      functions,
+      carried,
+      rootName,
+      pathKeys,
+      pathIndexes,
+    } = saved);
     isWriting = true;
+    // The shapes that either message has numbered so far are numbered again: a number is never valid in two messages.
+    messageNumber++;
   }
 }
 
@@ -861,8 +913,12 @@ function readInt32(): number {
 function nextChunk(): void {
   if (textEnd - textAt < CHUNK_HEADER_BYTES) fail('its text ends early');
   const encoding = input[textAt] as number;
-  const length = ((input[textAt + 1] as number) | ((input[textAt + 2] as number) << 8) |
-    ((input[textAt + 3] as number) << 16) | ((input[textAt + 4] as number) << 24)) >>> 0;
+  const length =
+    ((input[textAt + 1] as number) |
+      ((input[textAt + 2] as number) << 8) |
+      ((input[textAt + 3] as number) << 16) |
+      ((input[textAt + 4] as number) << 24)) >>>
+    0;
   const start = textAt + CHUNK_HEADER_BYTES;
   if (encoding > TEXT_UTF16 || length === 0) fail('a chunk of text is malformed');
   const stop = start + (encoding === TEXT_UTF16 ? length * 2 : length);
@@ -906,35 +962,55 @@ function readAny(depth: number): unknown {
     return readArray(length, depth);
   }
   switch (tag) {
-    case TAG_NULL: return null;
-    case TAG_UNDEFINED: return undefined;
-    case TAG_FALSE: return false;
-    case TAG_TRUE: return true;
-    case TAG_INT16: return readInt16();
-    case TAG_INT32: return readInt32();
-    case TAG_FLOAT64: return readFloat();
-    case TAG_STRING: return readText(readCount());
-    case TAG_SHAPED: return readShaped(depth);
-    case TAG_SHAPE: return readShape(depth);
-    case TAG_ABSENT: return ABSENT;
-    default: return readRare(tag, depth);
+    case TAG_NULL:
+      return null;
+    case TAG_UNDEFINED:
+      return undefined;
+    case TAG_FALSE:
+      return false;
+    case TAG_TRUE:
+      return true;
+    case TAG_INT16:
+      return readInt16();
+    case TAG_INT32:
+      return readInt32();
+    case TAG_FLOAT64:
+      return readFloat();
+    case TAG_STRING:
+      return readText(readCount());
+    case TAG_SHAPED:
+      return readShaped(depth);
+    case TAG_SHAPE:
+      return readShape(depth);
+    case TAG_ABSENT:
+      return ABSENT;
+    default:
+      return readRare(tag, depth);
   }
 }
 
 function readRare(tag: number, depth: number): unknown {
   switch (tag) {
-    case TAG_ARRAY: return readArray(readBoundedCount(1), depth);
-    case TAG_ARRAY_SKIPPING: return readSkippingArray(depth);
-    case TAG_RECORD: return readPairs(depth);
-    case TAG_BYTES: return readBytesView();
-    case TAG_BIGINT: return readBigInt();
-    case TAG_FUNCTION: return readFunction();
-    case TAG_REFERENCE: return readReference();
+    case TAG_ARRAY:
+      return readArray(readBoundedCount(1), depth);
+    case TAG_ARRAY_SKIPPING:
+      return readSkippingArray(depth);
+    case TAG_RECORD:
+      return readPairs(depth);
+    case TAG_BYTES:
+      return readBytesView();
+    case TAG_BIGINT:
+      return readBigInt();
+    case TAG_FUNCTION:
+      return readFunction();
+    case TAG_REFERENCE:
+      return readReference();
     case TAG_STRUCTURED: {
       enter(depth);
       return readStructured(source, depth);
     }
-    default: return fail(`an unknown tag ${tag}`);
+    default:
+      return fail(`an unknown tag ${tag}`);
   }
 }
 
@@ -946,11 +1022,34 @@ function readArray(length: number, depth: number): unknown[] {
   enter(depth);
   const result: unknown[] = length === 0 ? [] : new Array(length);
   if (objects !== null) objects.push(result);
-  for (let i = 0; i < length; i++) {
+  const numberCount = length > KEYS_LISTED_MAX ? readNumbers(result, length) : 0;
+  for (let i = numberCount; i < length; i++) {
     const element = readAny(depth + 1);
     if (element !== ABSENT) result[i] = element;
   }
   return result;
+}
+
+/** The numbers at the start of a long array, without a dispatch and a boxed number for each; gives how many there were. */
+function readNumbers(result: unknown[], length: number): number {
+  let i = 0;
+  for (; i < length && at < end; i++) {
+    const tag = input[at] as number;
+    if (tag === TAG_FLOAT64) {
+      at++;
+      result[i] = readFloat();
+    } else if (tag === TAG_INT32) {
+      at++;
+      result[i] = readInt32();
+    } else if (tag === TAG_INT16) {
+      at++;
+      result[i] = readInt16();
+    } else if (tag >= TAG_SMALL_INTEGER) {
+      at++;
+      result[i] = tag & 0x7f;
+    } else break;
+  }
+  return i;
 }
 
 /** An array of any length that takes memory only for the elements it gets. */
@@ -1107,8 +1206,12 @@ function readMessage(bytes: Uint8Array, start: number, length: number): unknown 
   if (length < HEADER_BYTES + 1 || start < 0 || start + length > bytes.length) fail('it is too short');
   const format = bytes[start] as number;
   if (format !== FORMAT_TREE && format !== FORMAT_GRAPH) fail(`an unknown format ${format}`);
-  const textOffset = ((bytes[start + 1] as number) | ((bytes[start + 2] as number) << 8) |
-    ((bytes[start + 3] as number) << 16) | ((bytes[start + 4] as number) << 24)) >>> 0;
+  const textOffset =
+    ((bytes[start + 1] as number) |
+      ((bytes[start + 2] as number) << 8) |
+      ((bytes[start + 3] as number) << 16) |
+      ((bytes[start + 4] as number) << 24)) >>>
+    0;
   if (textOffset < HEADER_BYTES || textOffset > length) fail('its text begins outside');
   at = start + HEADER_BYTES;
   end = start + textOffset;

@@ -48,7 +48,13 @@ const STACK_CHARACTERS_MAX = 64 * 1024;
 
 const errorKinds: Record<string, new (message?: string) => Error> = {
   __proto__: null as never,
-  Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError,
+  Error,
+  EvalError,
+  RangeError,
+  ReferenceError,
+  SyntaxError,
+  TypeError,
+  URIError,
 };
 
 /** Whether the codec may be asked for this value: the answer comes from a trial, for only an encoder knows. */
@@ -100,16 +106,27 @@ export function errorToPlain(error: unknown, canClone: CanClone = canStructuredC
 
 function toPlain(error: unknown, canClone: CanClone, seen: Map<unknown, unknown>, depth: number): unknown {
   if (!isError(error)) {
-    if (error === null || (typeof error !== 'object' && typeof error !== 'symbol' && typeof error !== 'function')) return error;
+    if (error === null || (typeof error !== 'object' && typeof error !== 'symbol' && typeof error !== 'function'))
+      return error;
     if (canClone(error)) return { [MARK]: 'value', value: error };
     const name = attempt(() => (error as object).constructor.name) ?? typeof error;
-    return standIn(`a thrown ${typeof error === 'object' ? name : typeof error} that cannot be cloned: ${textOf(error)}`);
+    return standIn(
+      `a thrown ${typeof error === 'object' ? name : typeof error} that cannot be cloned: ${textOf(error)}`,
+    );
   }
   const known = seen.get(error);
   if (known !== undefined) return known;
   const plain: PlainError = {
-    [MARK]: 'error', kind: kindOf(error), name: null, message: '', stack: null, properties: {}, hasCause: false,
-    cause: undefined, errors: null, notes: [],
+    [MARK]: 'error',
+    kind: kindOf(error),
+    name: null,
+    message: '',
+    stack: null,
+    properties: {},
+    hasCause: false,
+    cause: undefined,
+    errors: null,
+    notes: [],
   };
   seen.set(error, plain);
   plain.name = attempt(() => (typeof error.name === 'string' ? error.name : null)) ?? null;
@@ -123,8 +140,16 @@ function toPlain(error: unknown, canClone: CanClone, seen: Map<unknown, unknown>
 
 function standIn(message: string): PlainError {
   return {
-    [MARK]: 'error', kind: 'Error', name: 'Error', message, stack: `Error: ${message}`, properties: {}, hasCause: false,
-    cause: undefined, errors: null, notes: [],
+    [MARK]: 'error',
+    kind: 'Error',
+    name: 'Error',
+    message,
+    stack: `Error: ${message}`,
+    properties: {},
+    hasCause: false,
+    cause: undefined,
+    errors: null,
+    notes: [],
   };
 }
 
@@ -150,11 +175,21 @@ function addProperties(plain: PlainError, error: Error, canClone: CanClone): voi
 }
 
 function addChain(
-  plain: PlainError, error: Error, canClone: CanClone, seen: Map<unknown, unknown>, depth: number,
+  plain: PlainError,
+  error: Error,
+  canClone: CanClone,
+  seen: Map<unknown, unknown>,
+  depth: number,
 ): void {
   if (attempt(() => 'cause' in error)) {
     plain.hasCause = depth < CHAIN_MAX;
-    if (plain.hasCause) plain.cause = toPlain(attempt(() => error.cause), canClone, seen, depth + 1);
+    if (plain.hasCause)
+      plain.cause = toPlain(
+        attempt(() => error.cause),
+        canClone,
+        seen,
+        depth + 1,
+      );
     else plain.notes.push('its cause was dropped: the chain is too long');
   }
   const errors = attempt(() => (error as AggregateError).errors) as unknown;
@@ -184,7 +219,12 @@ function fromPlain(plain: unknown, made: Map<unknown, unknown>, depth: number): 
   }
   if (depth > CHAIN_MAX) return error;
   if (record.hasCause === true) hide(error, 'cause', fromPlain(record.cause, made, depth + 1));
-  if (Array.isArray(record.errors)) hide(error, 'errors', record.errors.map((item) => fromPlain(item, made, depth + 1)));
+  if (Array.isArray(record.errors))
+    hide(
+      error,
+      'errors',
+      record.errors.map((item) => fromPlain(item, made, depth + 1)),
+    );
   if (Array.isArray(record.notes) && record.notes.length > 0) show(error, 'notes', record.notes.map(textOf));
   return error;
 }
@@ -195,7 +235,8 @@ function makeError(kind: string, message: string, name: unknown): Error {
     // The frames of this place say nothing; the callee's are put in their place.
     Error.stackTraceLimit = 0;
     if (kind === 'DOMException') return new DOMException(message, typeof name === 'string' ? name : 'Error');
-    const error = kind === 'AggregateError' ? new AggregateError([], message) : new (errorKinds[kind] ?? Error)(message);
+    const error =
+      kind === 'AggregateError' ? new AggregateError([], message) : new (errorKinds[kind] ?? Error)(message);
     if (typeof name === 'string' && name !== error.name) hide(error, 'name', name);
     return error;
   } finally {

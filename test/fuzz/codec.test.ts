@@ -29,7 +29,11 @@ function identities(root: unknown): string[] {
     }
     numbers.set(value, numbers.size);
     if (ArrayBuffer.isView(value)) walk(value.buffer, `${path}.buffer`);
-    else if (value instanceof Map) [...value].forEach(([key, item], index) => { walk(key, `${path}<${index}`); walk(item, `${path}>${index}`); });
+    else if (value instanceof Map)
+      [...value].forEach(([key, item], index) => {
+        walk(key, `${path}<${index}`);
+        walk(item, `${path}>${index}`);
+      });
     else if (value instanceof Set) [...value].forEach((item, index) => walk(item, `${path}#${index}`));
     if (ArrayBuffer.isView(value)) return;
     result.push(`${path}:${Object.keys(value).join('|')}`);
@@ -54,17 +58,48 @@ function compare(value: unknown): void {
 }
 
 const everything = fc.anything({
-  maxDepth: 4, withBigInt: true, withBoxedValues: true, withDate: true, withMap: true, withSet: true, withNullPrototype: true,
-  withObjectString: true, withSparseArray: true, withTypedArray: true, withUnicodeString: true,
-  key: fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor', 'length', 'a', 'b', '0', '1', '-1', '4294967295')),
+  maxDepth: 4,
+  withBigInt: true,
+  withBoxedValues: true,
+  withDate: true,
+  withMap: true,
+  withSet: true,
+  withNullPrototype: true,
+  withObjectString: true,
+  withSparseArray: true,
+  withTypedArray: true,
+  withUnicodeString: true,
+  key: fc.oneof(
+    fc.string(),
+    fc.constantFrom('__proto__', 'constructor', 'length', 'a', 'b', '0', '1', '-1', '4294967295'),
+  ),
 });
 
 /** Parts that refer to each other by number: each part's slots are filled with other parts, itself among them. */
 const slot = fc.nat(11);
 const part = fc.oneof(
-  fc.record({ kind: fc.constant('record' as const), slots: fc.array(slot, { maxLength: 5 }), keys: fc.uniqueArray(fc.string(), { minLength: 5, maxLength: 5 }) }),
-  fc.record({ kind: fc.constantFrom('same' as const, 'array' as const, 'holes' as const, 'map' as const, 'set' as const, 'named' as const), slots: fc.array(slot, { maxLength: 5 }) }),
-  fc.record({ kind: fc.constantFrom('view' as const, 'buffer' as const), slots: fc.constant([] as number[]), bytes: fc.nat(3), offset: fc.nat(4) }),
+  fc.record({
+    kind: fc.constant('record' as const),
+    slots: fc.array(slot, { maxLength: 5 }),
+    keys: fc.uniqueArray(fc.string(), { minLength: 5, maxLength: 5 }),
+  }),
+  fc.record({
+    kind: fc.constantFrom(
+      'same' as const,
+      'array' as const,
+      'holes' as const,
+      'map' as const,
+      'set' as const,
+      'named' as const,
+    ),
+    slots: fc.array(slot, { maxLength: 5 }),
+  }),
+  fc.record({
+    kind: fc.constantFrom('view' as const, 'buffer' as const),
+    slots: fc.constant([] as number[]),
+    bytes: fc.nat(3),
+    offset: fc.nat(4),
+  }),
   fc.record({ kind: fc.constant('leaf' as const), slots: fc.constant([] as number[]), leaf: everything }),
 );
 type Part = typeof part extends fc.Arbitrary<infer T> ? T : never;
@@ -73,23 +108,38 @@ function build(parts: readonly Part[]): unknown {
   const buffers = [0, 1, 2, 3].map((size) => new ArrayBuffer(size * 8, size === 3 ? { maxByteLength: 64 } : undefined));
   const made = parts.map((item): unknown => {
     switch (item.kind) {
-      case 'record': case 'same': return {};
-      case 'array': case 'holes': case 'named': return [];
-      case 'map': return new Map();
-      case 'set': return new Set();
+      case 'record':
+      case 'same':
+        return {};
+      case 'array':
+      case 'holes':
+      case 'named':
+        return [];
+      case 'map':
+        return new Map();
+      case 'set':
+        return new Set();
       case 'view': {
         const buffer = buffers[item.bytes] as ArrayBuffer;
         return new Uint8Array(buffer, Math.min(item.offset, buffer.byteLength));
       }
-      case 'buffer': return buffers[item.bytes];
-      default: return item.leaf;
+      case 'buffer':
+        return buffers[item.bytes];
+      default:
+        return item.leaf;
     }
   });
   parts.forEach((item, index) => {
     const target = made[index] as Record<string, unknown> & unknown[] & Map<unknown, unknown> & Set<unknown>;
     item.slots.forEach((number, place) => {
       const value = made[number % made.length];
-      if (item.kind === 'record') Object.defineProperty(target, item.keys[place] as string, { value, enumerable: true, configurable: true, writable: true });
+      if (item.kind === 'record')
+        Object.defineProperty(target, item.keys[place] as string, {
+          value,
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        });
       else if (item.kind === 'same') target[`key${place}`] = value;
       else if (item.kind === 'array') target.push(value);
       else if (item.kind === 'holes') target[place * 2] = value;
@@ -104,7 +154,13 @@ function build(parts: readonly Part[]): unknown {
 const graph = fc.array(part, { minLength: 1, maxLength: 12 });
 
 function check(property: fc.IRawProperty<unknown>): void {
-  fc.assert(property, { seed, numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: time_ms / 3, markInterruptAsFailure: false, endOnFailure: false });
+  fc.assert(property, {
+    seed,
+    numRuns: Number.MAX_SAFE_INTEGER,
+    interruptAfterTimeLimit: time_ms / 3,
+    markInterruptAsFailure: false,
+    endOnFailure: false,
+  });
 }
 
 test(`any value arrives as structuredClone gives it (SEED=${seed})`, (context) => {
@@ -118,14 +174,16 @@ test(`a graph keeps its identities (SEED=${seed})`, () => {
 
 test(`any bytes give a value or a protocol error (SEED=${seed})`, () => {
   const bytes = fc.tuple(graph, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 8 }));
-  check(fc.property(bytes, ([parts, changes]) => {
-    const { bytes: written, length } = encode(build(parts), 'result');
-    const message = written.slice(0, length);
-    for (const [place, byte] of changes) message[place % length] = byte;
-    try {
-      decode(message, 0, length, null);
-    } catch (error) {
-      assert.equal((error as { code?: string }).code, 'ERR_IPC_PROTOCOL');
-    }
-  }));
+  check(
+    fc.property(bytes, ([parts, changes]) => {
+      const { bytes: written, length } = encode(build(parts), 'result');
+      const message = written.slice(0, length);
+      for (const [place, byte] of changes) message[place % length] = byte;
+      try {
+        decode(message, 0, length, null);
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, 'ERR_IPC_PROTOCOL');
+      }
+    }),
+  );
 });
