@@ -1,32 +1,20 @@
 /**
- * The floor's second agent, as seen by the agent that measures. It is a bare worker thread that parks between blocks and
- * answers on whichever words it is told, so that it can work on the very lines of the kernel's thread control blocks.
- *
- * Control words: the client writes the command, then raises GO and notifies; the agent copies GO to READY when it stands
- * in its loop, and only then does the client start its clock.
+ * The floors between two agents, as sides for the harness, over any second agent that has the floors' handlers: the bare
+ * floor agent, or the one that also serves the kernel's calls.
  */
-import { Worker } from 'node:worker_threads';
 import { moduleUrl } from '../harness/files.ts';
-import { now_ms } from '../harness/interleave.ts';
+import { startSecondAgent } from '../harness/agent.ts';
+import type { Handler, SecondAgent } from '../harness/agent.ts';
+import { DISPLACED, now_ms } from '../harness/interleave.ts';
 import type { Side } from '../harness/interleave.ts';
-import { bytesClient } from './bytes.ts';
-import { cachelineClient } from './cacheline.ts';
+import { bytesClient, bytesServer } from './bytes.ts';
+import { cachelineClient, cachelineServer } from './cacheline.ts';
 
-export const CONTROL_GO = 0;
-export const CONTROL_READY = 16;
-export const CONTROL_COMMAND = 32;
-export const CONTROL_MINE = 33;
-export const CONTROL_THEIRS = 34;
-export const CONTROL_COUNT = 35;
-export const CONTROL_SIZE = 36;
-export const CONTROL_WORDS = 48;
+const COMMAND_CACHELINE = 1;
+const COMMAND_BYTES = 2;
 
-export const COMMAND_CACHELINE = 1;
-export const COMMAND_BYTES = 2;
-export const COMMAND_STOP = 3;
-
-export interface FloorAgentData {
-  readonly control: Int32Array;
+/** What both agents of a floor share. */
+export interface FloorMemory {
   readonly words: Int32Array;
   /** The two windows of the bytes floor, or undefined when it is not asked for. */
   readonly clientWindow: Uint8Array | undefined;
@@ -36,70 +24,81 @@ export interface FloorAgentData {
 /** Rounds before the clock starts: the partner has just left its park, and its first rounds are not the steady state. */
 const WARM_ROUNDS = 64;
 
-export interface FloorAgent {
+export interface Floors {
   /** Round trips over two words of the shared array; `client` is written here, `agent` over there. */
   cacheline(client: number, agent: number): Side;
   /** Round trips of `size` bytes each way. */
   bytes(client: number, agent: number, size: number): Side;
+}
+
+export interface FloorAgent extends Floors {
   stop(): void;
 }
 
-/** Starts the agent over `words`; `bytes_max` sizes the two windows of the bytes floor. */
-export function startFloorAgent(words: Int32Array, bytes_max = 0): FloorAgent {
-  const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
+/** `bytes_max` sizes the two windows of the bytes floor. */
+export function floorMemory(words: Int32Array, bytes_max = 0): FloorMemory {
   const window = (): Uint8Array | undefined =>
     bytes_max === 0 ? undefined : new Uint8Array(new SharedArrayBuffer(bytes_max));
-  const data: FloorAgentData = { control, words, clientWindow: window(), agentWindow: window() };
-  const worker = new Worker(moduleUrl('../workers/floor-agent.ts', import.meta.url), { workerData: data });
-  worker.unref();
-  const source = new Uint8Array(bytes_max);
-  source.fill(7);
+  return { words, clientWindow: window(), agentWindow: window() };
+}
 
-  const command = (kind: number, client: number, agent: number, count: number, size: number): void => {
+/** The floors' sides over an agent that runs `floorHandlers` on the same memory. */
+export function floorsOver(agent: SecondAgent, memory: FloorMemory): Floors {
+  const { words, clientWindow, agentWindow } = memory;
+  const source = new Uint8Array(clientWindow?.length ?? 0).fill(7);
+  const begin = (command: number, client: number, server: number, count: number, size: number): void => {
     Atomics.store(words, client, 0);
-    Atomics.store(words, agent, 0);
-    Atomics.store(control, CONTROL_COMMAND, kind);
-    Atomics.store(control, CONTROL_MINE, agent);
-    Atomics.store(control, CONTROL_THEIRS, client);
-    Atomics.store(control, CONTROL_COUNT, count);
-    Atomics.store(control, CONTROL_SIZE, size);
-    const go = Atomics.add(control, CONTROL_GO, 1) + 1;
-    Atomics.notify(control, CONTROL_GO);
-    for (let seen = Atomics.load(control, CONTROL_READY); seen !== go; seen = Atomics.load(control, CONTROL_READY)) {
-      Atomics.wait(control, CONTROL_READY, seen, 1_000);
-    }
+    Atomics.store(words, server, 0);
+    agent.begin(command, server, client, count, size);
   };
-
   return {
-    cacheline: (client, agent) => (count) => {
-      command(COMMAND_CACHELINE, client, agent, WARM_ROUNDS, 0);
-      cachelineClient(words, client, agent, WARM_ROUNDS);
-      command(COMMAND_CACHELINE, client, agent, count, 0);
+    cacheline: (client, server) => (count) => {
+      begin(COMMAND_CACHELINE, client, server, WARM_ROUNDS, 0);
+      if (!cachelineClient(words, client, server, WARM_ROUNDS)) return DISPLACED;
+      begin(COMMAND_CACHELINE, client, server, count, 0);
       const start_ms = now_ms();
-      cachelineClient(words, client, agent, count);
-      return now_ms() - start_ms;
+      return cachelineClient(words, client, server, count) ? now_ms() - start_ms : DISPLACED;
     },
-    bytes(client, agent, size) {
-      if (data.clientWindow === undefined || data.agentWindow === undefined)
-        throw new Error('the agent has no windows');
+    bytes(client, server, size) {
+      if (clientWindow === undefined || agentWindow === undefined) throw new Error('the floor has no windows');
       const side = {
         source: source.subarray(0, size),
-        theirWindow: data.agentWindow.subarray(0, size),
-        ownWindow: new Int32Array(data.clientWindow.buffer, 0, size >> 2),
+        theirWindow: agentWindow.subarray(0, size),
+        ownWindow: new Int32Array(clientWindow.buffer, 0, size >> 2),
       };
       return (count) => {
-        command(COMMAND_BYTES, client, agent, count, size);
+        begin(COMMAND_BYTES, client, server, count, size);
         const start_ms = now_ms();
-        bytesClient(words, client, agent, side, count);
-        return now_ms() - start_ms;
+        return bytesClient(words, client, server, side, count) ? now_ms() - start_ms : DISPLACED;
       };
     },
-    stop() {
-      Atomics.store(control, CONTROL_COMMAND, COMMAND_STOP);
-      Atomics.add(control, CONTROL_GO, 1);
-      Atomics.notify(control, CONTROL_GO);
-    },
   };
+}
+
+/** The other half of the floors, for the agent's table of commands. */
+export function floorHandlers(memory: FloorMemory): [number, Handler][] {
+  const { words, clientWindow, agentWindow } = memory;
+  const source = new Uint8Array(agentWindow?.length ?? 0).fill(9);
+  const bytes: Handler = (mine, theirs, count, size) => {
+    if (clientWindow === undefined || agentWindow === undefined) throw new Error('the floor has no windows');
+    const side = {
+      source: source.subarray(0, size),
+      theirWindow: clientWindow.subarray(0, size),
+      ownWindow: new Int32Array(agentWindow.buffer, 0, size >> 2),
+    };
+    bytesServer(words, mine, theirs, side, count);
+  };
+  return [
+    [COMMAND_CACHELINE, (mine, theirs, count) => cachelineServer(words, mine, theirs, count)],
+    [COMMAND_BYTES, bytes],
+  ];
+}
+
+/** An agent for the floors alone. */
+export function startFloorAgent(words: Int32Array, bytes_max = 0): FloorAgent {
+  const memory = floorMemory(words, bytes_max);
+  const agent = startSecondAgent(moduleUrl('../workers/floor-agent.ts', import.meta.url), memory);
+  return { ...floorsOver(agent, memory), stop: agent.stop };
 }
 
 /** Words in the stride of placements on memory of our own: 512 bytes, as far apart as the kernel's control blocks. */

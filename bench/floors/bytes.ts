@@ -4,6 +4,8 @@
  * what it got would leave the cost of moving the lines out of the figure.
  */
 
+import { awaitRound, GIVEN_UP } from './cacheline.ts';
+
 /** Words in a 64-byte cache line. */
 const LINE_WORDS = 16;
 
@@ -24,20 +26,28 @@ export interface BytesSide {
   readonly ownWindow: Int32Array;
 }
 
+/** Copying 64 MiB takes the partner 10 ms and more, through which the client naps; a lost core costs far more naps. */
+const NAPS_MAX_A_ROUND = 2_000;
+
 let sink = 0;
 
-export function bytesClient(words: Int32Array, mine: number, theirs: number, side: BytesSide, count: number): void {
+/** False: the two agents stood on one core and the block was given up, as in cacheline.ts. */
+export function bytesClient(words: Int32Array, mine: number, theirs: number, side: BytesSide, count: number): boolean {
   for (let round = 1; round <= count; round++) {
     side.theirWindow.set(side.source);
     Atomics.store(words, mine, round);
-    while (Atomics.load(words, theirs) !== round);
+    if (awaitRound(words, theirs, round, NAPS_MAX_A_ROUND) === GIVEN_UP) {
+      Atomics.store(words, mine, GIVEN_UP);
+      return false;
+    }
     sink ^= readEveryLine(side.ownWindow);
   }
+  return true;
 }
 
 export function bytesServer(words: Int32Array, mine: number, theirs: number, side: BytesSide, count: number): void {
   for (let round = 1; round <= count; round++) {
-    while (Atomics.load(words, theirs) !== round);
+    if (awaitRound(words, theirs, round, Number.MAX_SAFE_INTEGER) === GIVEN_UP) return;
     sink ^= readEveryLine(side.ownWindow);
     side.theirWindow.set(side.source);
     Atomics.store(words, mine, round);

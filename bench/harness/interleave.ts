@@ -7,23 +7,38 @@
  * (60 µs on another core) is in neither side's figure. The order within a pair alternates, so that neither side always
  * inherits the other's warm or cold caches.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pair } from './stats.ts';
 
 /** Runs `count` rounds and returns the milliseconds they took; asynchronous sides return a promise of it. */
 export type Side = (count: number) => number | Promise<number>;
 
-export interface Blocks {
-  readonly block_ms: number;
-  readonly pairs: number;
-}
-
-/** Rounds a block for both sides; kept from one placement to the next, so that calibration is paid once. */
-export interface Counts {
-  subject: number;
-  floor: number;
+/** What is known of a row: kept from one placement to the next, so that calibration is paid once. */
+export interface Calibration {
+  /** Rounds a block, of both sides. */
+  readonly subject: number;
+  readonly floor: number;
+  /** The best floor so far. */
+  floorBest_ns: number;
+  /** Pairs begun; odd ones begin with the floor. */
+  turn: number;
 }
 
 const ROUNDS_MAX = 1 << 24;
+
+/** What a side returns when its two agents stood on one core: nothing was measured, and the pair is taken again. */
+export const DISPLACED = Number.POSITIVE_INFINITY;
+
+/** Tries of one block or pair before it is left out. */
+const TRIES_MAX = 8;
+/** The scheduler moves one of two spinning threads to a free core within about this. */
+const SETTLE_MS = 10;
+
+/**
+ * A floor this many times above the best that this row has seen was displaced for a part of its block. Only floors are
+ * judged so: to leave out slow blocks of the subject would flatter it.
+ */
+const FLOOR_OUTLIER = 8;
 
 /** Milliseconds of the monotonic clock, with a resolution below a microsecond. */
 export function now_ms(): number {
@@ -48,6 +63,16 @@ export function timedAsync(loop: (count: number) => Promise<void>): Side {
   };
 }
 
+/** One block, again as long as it was displaced; DISPLACED when it always was. */
+async function attempt(side: Side, count: number): Promise<number> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const elapsed_ms = await side(count);
+    if (elapsed_ms !== DISPLACED) return elapsed_ms;
+    await sleep(SETTLE_MS);
+  }
+  return DISPLACED;
+}
+
 /**
  * Finds the rounds that fill a block. The doubling doubles as warm-up: the compiler has seen the loop many times. A block
  * counts as filled when two in a row were: the first may have waited for a worker to start, or been preempted.
@@ -55,35 +80,51 @@ export function timedAsync(loop: (count: number) => Promise<void>): Side {
 export async function calibrate(side: Side, block_ms: number): Promise<number> {
   let count = 1;
   let before_ms = 0;
-  let elapsed_ms = await side(count);
+  let elapsed_ms = await attempt(side, count);
   while (Math.min(before_ms, elapsed_ms) < block_ms / 4 && count < ROUNDS_MAX) {
     // A block that was filled once is run again as it is; one that was not is doubled.
     if (elapsed_ms < block_ms / 4) count *= 2;
     before_ms = elapsed_ms;
-    elapsed_ms = await side(count);
+    elapsed_ms = await attempt(side, count);
   }
-  const full = Math.round((count * block_ms) / Math.max(Math.min(before_ms, elapsed_ms), 1e-6));
+  const best_ms = Math.min(before_ms, elapsed_ms);
+  if (best_ms === DISPLACED) throw new Error('the two agents never stood on two cores');
+  const full = Math.round((count * block_ms) / Math.max(best_ms, 1e-6));
   return Math.min(Math.max(full, 1), ROUNDS_MAX);
 }
 
-export async function calibratePair(subject: Side, floor: Side, block_ms: number): Promise<Counts> {
-  return { subject: await calibrate(subject, block_ms), floor: await calibrate(floor, block_ms) };
+export async function calibratePair(subject: Side, floor: Side, block_ms: number): Promise<Calibration> {
+  return {
+    subject: await calibrate(subject, block_ms),
+    floor: await calibrate(floor, block_ms),
+    floorBest_ns: Number.POSITIVE_INFINITY,
+    turn: 0,
+  };
 }
 
 async function nsPerRound(side: Side, count: number): Promise<number> {
-  return ((await side(count)) * 1e6) / count;
+  return ((await attempt(side, count)) * 1e6) / count;
 }
 
-/** Runs A B B A A B … for the stated number of pairs. */
-export async function interleave(subject: Side, floor: Side, counts: Counts, pairs: number): Promise<Pair[]> {
+async function takePair(subject: Side, floor: Side, known: Calibration, floorFirst: boolean): Promise<Pair> {
+  const early_ns = floorFirst ? await nsPerRound(floor, known.floor) : 0;
+  const ns = await nsPerRound(subject, known.subject);
+  const floor_ns = floorFirst ? early_ns : await nsPerRound(floor, known.floor);
+  known.floorBest_ns = Math.min(known.floorBest_ns, floor_ns);
+  return { ns, floor_ns };
+}
+
+/** Runs A B B A A B … for the stated number of pairs. Pairs that were displaced in every try are left out. */
+export async function interleave(subject: Side, floor: Side, known: Calibration, pairs: number): Promise<Pair[]> {
   const taken: Pair[] = [];
   for (let index = 0; index < pairs; index++) {
-    if (index % 2 === 0) {
-      const ns = await nsPerRound(subject, counts.subject);
-      taken.push({ ns, floor_ns: await nsPerRound(floor, counts.floor) });
-    } else {
-      const floor_ns = await nsPerRound(floor, counts.floor);
-      taken.push({ ns: await nsPerRound(subject, counts.subject), floor_ns });
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const pair = await takePair(subject, floor, known, (known.turn++ & 1) === 1);
+      if (Number.isFinite(pair.ns) && pair.floor_ns < known.floorBest_ns * FLOOR_OUTLIER) {
+        taken.push(pair);
+        break;
+      }
+      await sleep(SETTLE_MS);
     }
   }
   return taken;

@@ -3,7 +3,7 @@
  * child runs it in a process of its own and answers with the pairs it took. Everything here is plain JSON.
  */
 import { calibratePair, interleave } from './interleave.ts';
-import type { Counts, Side } from './interleave.ts';
+import type { Calibration, Side } from './interleave.ts';
 import type { Overhead } from './overhead.ts';
 import type { Pair } from './stats.ts';
 
@@ -62,7 +62,7 @@ export function messageOf(error: unknown): string {
 /** The context of one job and the place where it collects. */
 export function openContext(job: Job): { context: Context; collected: Collected } {
   const collected: Collected = { pairs: {}, failures: [] };
-  const counts = new Map<string, Counts>();
+  const calibrations = new Map<string, Calibration>();
   const wanted = new Set(job.rows);
   const pairsOf = (row: string): Pair[] => (collected.pairs[row] ??= []);
   const context: Context = {
@@ -70,10 +70,10 @@ export function openContext(job: Job): { context: Context; collected: Collected 
     repetition: job.repetition,
     wants: (row) => wanted.has(row),
     async measure(row, subject, floor) {
-      let known = counts.get(row);
+      let known = calibrations.get(row);
       if (known === undefined) {
         known = await calibratePair(subject, floor, job.plan.block_ms);
-        counts.set(row, known);
+        calibrations.set(row, known);
       }
       pairsOf(row).push(...(await interleave(subject, floor, known, job.plan.pairs)));
     },

@@ -10,6 +10,8 @@ export interface Group {
 
 const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   floor: () => import('./groups/floor.ts'),
+  call: () => import('./groups/call.ts'),
+  threads: () => import('./groups/threads.ts'),
   typed: () => import('./groups/typed.ts'),
   async: () => import('./groups/async.ts'),
   clients: () => import('./groups/clients.ts'),

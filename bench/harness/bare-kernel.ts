@@ -1,0 +1,43 @@
+/**
+ * A kernel with nothing around it: two tasks in two agents, and as many pairs of threads as there are placements. No
+ * supervisor, no servers, no stubs, so that the low-level rows measure the ipc path and not what a system does besides.
+ */
+import { createTask, createThread, formatMemory, giveWindow } from '../../src/kernel/tcb.ts';
+import { INDEX_MASK, TASKS_DEFAULT, THREADS_DEFAULT } from '../../src/layout/params.ts';
+import { processorAt, TASK_KIND_MAIN, TASK_KIND_WORKER, TASK_PROCESSOR, taskAt } from '../../src/layout/task.ts';
+import type { TaskId } from '../../src/layout/task.ts';
+import { tcbOf } from '../../src/layout/tcb.ts';
+import type { ThreadId } from '../../src/layout/tcb.ts';
+import { words } from '../../src/platform/memory.ts';
+
+/** Any value: all agents of a bare kernel run the same sources. */
+const LAYOUT_HASH = 1;
+
+export interface ThreadPair {
+  readonly client: ThreadId;
+  readonly server: ThreadId;
+}
+
+export interface BareKernel {
+  /** A thread of this agent and one of the other, neighbours of the pair before. */
+  pair(): ThreadPair;
+  /** A thread of the other agent alone. */
+  thread(): ThreadId;
+}
+
+function threadOf(task: TaskId): ThreadId {
+  const record = taskAt(task & INDEX_MASK);
+  const id = createThread(record, processorAt(words[record + TASK_PROCESSOR] as number), false);
+  if (id === 0 || !giveWindow(tcbOf(id), false)) throw new Error('the bare kernel is out of threads or windows');
+  return id;
+}
+
+export function formatBareKernel(): BareKernel {
+  formatMemory(THREADS_DEFAULT, TASKS_DEFAULT, LAYOUT_HASH);
+  const main = createTask(0 as TaskId, TASK_KIND_MAIN, 0);
+  const other = createTask(main, TASK_KIND_WORKER, 0);
+  return {
+    pair: () => ({ client: threadOf(main), server: threadOf(other) }),
+    thread: () => threadOf(other),
+  };
+}
