@@ -1141,15 +1141,20 @@ function readProperties(target: object, count: number, depth: number): void {
   }
 }
 
-function readBuffer(length: number): ArrayBuffer {
+/** A copy with memory of its own; the constructor makes it without clearing it first, as `ArrayBuffer.slice` would. */
+function readOwned(length: number): Uint8Array<ArrayBuffer> {
   if (length > end - at) fail('a count is larger than the message');
-  const start = input.byteOffset + at;
+  const start = at;
   at += length;
-  return (input.buffer as ArrayBuffer).slice(start, start + length);
+  return new Uint8Array(input.subarray(start, at));
+}
+
+function readBuffer(length: number): ArrayBuffer {
+  return readOwned(length).buffer;
 }
 
 function readBytesView(): Uint8Array {
-  const result = new Uint8Array(readBuffer(readCount()));
+  const result = readOwned(readCount());
   if (objects !== null) objects.push(result, result.buffer);
   return result;
 }
