@@ -1,0 +1,249 @@
+/**
+ * What `npm start` boots: a searchable site of the Markdown files of the installed packages, each part of it behind a
+ * wall of its own, and a table of what the walls cost.
+ *
+ * Exit codes: 0 when all went well, 1 when something failed (a port in use, a wrong answer under `--check`), 2 when
+ * the command line was not understood. Invariant: the words `listening on` are printed when requests are answered.
+ */
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { compare, draftFile, dropIndex, keepIndex, openCache, readTable, writeTable } from './cache.ts';
+import type { Cache } from './cache.ts';
+import { check, requests_total } from './check.ts';
+import { findDocuments } from './find-documents.ts';
+import type { Found } from './find-documents.ts';
+import { hashOf } from './index-corpus.ts';
+import { capped, capSentence, indexDocuments } from './indexer.ts';
+import { formatTable, measureAll, tableCells, tableColumns, tableNotes } from './measure.ts';
+import type { Row } from './measure.ts';
+import { help, readOptions, UsageError } from './options.ts';
+import type { Options } from './options.ts';
+import { createSite } from './site.ts';
+import { openWalls, totalOf } from './walls/walls.ts';
+import type { Walls } from './walls/walls.ts';
+import { host, PortError, takePort } from './web.ts';
+import type { Web } from './web.ts';
+
+let quiet = false;
+
+function say(text: string): void {
+  if (!quiet) process.stdout.write(`${text}\n`);
+}
+
+/** The folder to read, which exists. Throws UsageError. */
+function folderOf(options: Options): string {
+  const installed = fileURLToPath(new URL('../../node_modules', import.meta.url));
+  const folder = options.folder === undefined ? installed : resolve(options.folder);
+  const kind = statSync(folder, { throwIfNoEntry: false });
+  if (!kind)
+    throw new UsageError(
+      `there is no folder ${folder}${options.folder === undefined ? '; install the packages first' : ''}`,
+    );
+  if (!kind.isDirectory()) throw new UsageError(`${folder} is not a folder`);
+  return folder;
+}
+
+async function documentsOf(folder: string): Promise<Found[]> {
+  const found = await findDocuments(folder);
+  const { documents, left_out } = capped(found.documents);
+  const bytes = documents.reduce((sum, { size }) => sum + size, 0);
+  say(`${documents.length} Markdown files, ${(bytes / 2 ** 20).toFixed(1)} MiB, in ${folder}`);
+  if (left_out + found.left_out) say(`${left_out + found.left_out} more are left out: ${capSentence}`);
+  return documents;
+}
+
+/** Indexes `changed` into the store that is open, telling how far it is. */
+async function index(walls: Walls, changed: readonly Found[], documents: readonly Found[], key: string): Promise<void> {
+  const known = new Set(documents.map(({ path }) => path));
+  const started_ms = performance.now();
+  const calls = totalOf(walls.calls);
+  let told_ms = started_ms;
+  const { words } = await indexDocuments(walls, changed, known, (progress) => {
+    if (performance.now() - told_ms < 1000) return;
+    told_ms = performance.now();
+    say(`  ${progress.documents} of ${progress.documents_total} files, ${progress.words.toLocaleString('en')} words`);
+  });
+  await walls.finish(key);
+  const seconds = (performance.now() - started_ms) / 1000;
+  const made = totalOf(walls.calls) - calls;
+  say(
+    `indexed ${changed.length} files, ${words.toLocaleString('en')} words in ${seconds.toFixed(1)} s: ` +
+      `${made.toLocaleString('en')} calls through walls (${walls.name})`,
+  );
+}
+
+/** Opens the index of an earlier start and brings it up to date, or makes a new one. */
+async function openIndex(walls: Walls, cache: Cache, documents: readonly Found[], fresh: boolean): Promise<void> {
+  if (!fresh && (await reopen(walls, cache, documents))) return;
+  const draft = draftFile(cache);
+  rmSync(draft, { force: true });
+  await walls.open(draft);
+  await walls.begin();
+  await index(walls, documents, documents, cache.key);
+  // A file that is open cannot be renamed everywhere.
+  await walls.open(':memory:');
+  keepIndex(cache);
+  await walls.open(cache.indexFile);
+}
+
+async function reopen(walls: Walls, cache: Cache, documents: readonly Found[]): Promise<boolean> {
+  try {
+    if (!statSync(cache.indexFile, { throwIfNoEntry: false })) return false;
+    await walls.open(cache.indexFile);
+    if ((await walls.completeKey()) !== cache.key) {
+      await walls.open(':memory:');
+      return false;
+    }
+    const { changed, removed } = compare(documents, await walls.list());
+    if (changed.length + removed.length === 0) {
+      say('the index of an earlier start is up to date (--fresh makes it again)');
+      return true;
+    }
+    say(`the index of an earlier start needs ${changed.length} files read again and ${removed.length} removed`);
+    await walls.begin();
+    for (const path of removed) await walls.remove(path);
+    await index(walls, changed, documents, cache.key);
+    return true;
+  } catch (error) {
+    say(`the index of an earlier start cannot be used (${error instanceof Error ? error.message : String(error)})`);
+    await walls.open(':memory:');
+    dropIndex(cache);
+    return false;
+  }
+}
+
+/** The table, measured now or on an earlier start. */
+async function tableOf(cache: Cache, folder: string, fresh: boolean): Promise<{ rows: Row[]; measured: string }> {
+  const kept = fresh ? undefined : readTable(cache);
+  if (kept)
+    return { rows: kept.rows, measured: `Measured on an earlier start, ${kept.measured}; --fresh measures again.` };
+  const rows = await measureAll(folder, (title) => say(`measuring: ${title}`));
+  const now = new Date().toISOString().slice(0, 16).replace('T', ' ');
+  if (!rows.some(({ error }) => error)) writeTable(cache, rows, `${now} UTC`);
+  return { rows, measured: `Measured ${now} UTC.` };
+}
+
+function printTable({ rows, measured }: { rows: Row[]; measured: string }): void {
+  say(`\nThe same indexing work, every word, code block and link a call of its own. ${measured}\n`);
+  say(formatTable(tableColumns, tableCells(rows)));
+  for (const note of tableNotes(rows)) say(`  ${note}`);
+  say('');
+}
+
+async function start(options: Options): Promise<number | undefined> {
+  const folder = folderOf(options);
+  const web = await takePort(options.port);
+  const walls = await openWalls(options.walls);
+  const end = endOnSignals(web, walls);
+  try {
+    const documents = await documentsOf(folder);
+    const cache = openCache(folder, options.cache);
+    await openIndex(walls, cache, documents, options.fresh);
+    const table = await tableOf(cache, folder, options.fresh);
+    printTable(table);
+    web.serve(await createSite(walls, table));
+    say(`listening on http://${host}:${web.port}`);
+    return undefined;
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** Closes everything when asked to end. Returns the same for errors. */
+function endOnSignals(web: Web, walls: Walls): () => Promise<void> {
+  let ending: Promise<void> | undefined;
+  const end = (): Promise<void> => {
+    ending ??= web.close().then(() => walls.close());
+    return ending;
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      void end().finally(() => process.exit(0));
+    });
+  }
+  return end;
+}
+
+async function runCheck(options: Options): Promise<number> {
+  const folder = folderOf(options);
+  const started_ms = performance.now();
+  const web = await takePort(0);
+  const walls = await openWalls(options.walls);
+  const scratch = mkdtempSync(join(tmpdir(), 'l3kernel-docs-'));
+  try {
+    const documents = await documentsOf(folder);
+    await walls.open(join(scratch, 'index.sqlite'));
+    await walls.begin();
+    await index(walls, documents, documents, 'check');
+    web.serve(await createSite(walls, { rows: [], measured: '' }));
+    say(`sending ${requests_total} requests to http://${host}:${web.port}`);
+    const { rows, wrong } = await check(web.port, documents, walls.name === 'l3kernel');
+    const traffic = walls.traffic();
+    const report = {
+      walls: walls.name,
+      documents: documents.length,
+      requests: rows,
+      wrong,
+      ipc: traffic?.ipc ?? totalOf(walls.calls),
+      bytes_copied: traffic?.bytes ?? null,
+      content: hashOf(await walls.digests()),
+      seconds: Math.round(performance.now() - started_ms) / 1000,
+      ok: wrong.length === 0,
+    };
+    if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+    else printReport(report);
+    return report.ok ? 0 : 1;
+  } finally {
+    await web.close();
+    await walls.close();
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function printReport(report: {
+  requests: { kind: string; requests: number; errors: number; p50_ms: number; p99_ms: number }[];
+  wrong: string[];
+  ipc: number;
+  bytes_copied: number | null;
+  seconds: number;
+}): void {
+  const cells = report.requests.map(({ kind, requests, errors, p50_ms, p99_ms }) => [
+    ...[kind, String(requests), String(errors), p50_ms.toFixed(1), p99_ms.toFixed(1)],
+  ]);
+  say(`\n${formatTable(['', 'requests', 'errors', 'p50 ms', 'p99 ms'], cells)}`);
+  say(`  ipc: ${report.ipc.toLocaleString('en')} calls`);
+  say(`  bytes copied: ${report.bytes_copied?.toLocaleString('en') ?? 'not counted by these walls'}\n`);
+  for (const line of report.wrong) say(`wrong: ${line}`);
+  say(
+    report.wrong.length ? 'some answers were wrong' : `every answer was right, ${report.seconds.toFixed(1)} s in all`,
+  );
+}
+
+async function run(): Promise<number | undefined> {
+  try {
+    const options = readOptions(process.argv.slice(2), process.env);
+    quiet = options.json;
+    if (options.help) {
+      process.stdout.write(help);
+      return 0;
+    }
+    return options.check ? await runCheck(options) : await start(options);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      process.stderr.write(`docs-browser: ${error.message}\n(--help lists the options)\n`);
+      return 2;
+    }
+    if (error instanceof PortError) {
+      process.stderr.write(`docs-browser: ${error.message}\n`);
+      return 1;
+    }
+    process.stderr.write(`docs-browser: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return 1;
+  }
+}
+
+const code = await run();
+if (code !== undefined) process.exitCode = code;

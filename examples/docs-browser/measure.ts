@@ -1,0 +1,128 @@
+/**
+ * The table: the same indexing work behind each kind of walls.
+ *
+ * Each row is measured in a process of its own by index-corpus.ts. No walls and l3kernel index everything; the rivals,
+ * which would take a minute, get a sample of a stated length, and their seconds for everything are that sample's time
+ * per call times the number of calls. Invariant: every document that a row completed has the same content digest as
+ * without walls, or the row says that it has not.
+ */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { CorpusResult } from './index-corpus.ts';
+import type { WallName } from './walls/walls.ts';
+
+export const sample_seconds = 2;
+
+export interface Row {
+  name: string;
+  /** Of the whole corpus; estimated when `sample` is given. */
+  seconds: number;
+  calls_per_second: number;
+  us_per_call: number;
+  /** What was really run, where that was less than everything. */
+  sample?: { calls: number; seconds: number; documents: number };
+  /** Documents whose content differs from the one made without walls. */
+  different: number;
+  error?: string;
+}
+
+const titles: Record<WallName, string> = {
+  direct: 'no walls',
+  l3kernel: 'l3kernel',
+  comlink: 'postMessage (Comlink)',
+  synckit: 'synckit',
+};
+
+/** Measures all rows on the files below `folder`, one after the other. */
+export async function measureAll(folder: string, onStart: (title: string) => void = () => {}): Promise<Row[]> {
+  const rows: Row[] = [];
+  let direct: CorpusResult | undefined;
+  for (const name of ['direct', 'l3kernel', 'comlink', 'synckit'] as const) {
+    onStart(titles[name]);
+    try {
+      const result = await measure(folder, name);
+      direct ??= result;
+      rows.push(rowOf(result, direct));
+    } catch (error) {
+      const message = messageOf(error);
+      rows.push({ name: titles[name], seconds: 0, calls_per_second: 0, us_per_call: 0, different: 0, error: message });
+    }
+  }
+  return rows;
+}
+
+/** The sentence that matters in what a process left behind when it failed. */
+function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split('\n').find((line) => /^\w*Error\b/.test(line)) ?? text.split('\n')[0] ?? '';
+}
+
+async function measure(folder: string, name: WallName): Promise<CorpusResult> {
+  const program = fileURLToPath(new URL('./index-corpus.ts', import.meta.url));
+  const sample = name === 'comlink' || name === 'synckit' ? [String(sample_seconds)] : [];
+  const output = await new Promise<string>((resolve, reject) => {
+    execFile(
+      process.execPath,
+      [...process.execArgv, program, folder, name, ...sample],
+      { maxBuffer: 64 * 2 ** 20, timeout: 120_000, encoding: 'utf8' },
+      (error, stdout) => (error ? reject(error) : resolve(stdout)),
+    );
+  });
+  return JSON.parse(output) as CorpusResult;
+}
+
+function rowOf(result: CorpusResult, direct: CorpusResult): Row {
+  const perCall = result.seconds / result.calls;
+  const row: Row = {
+    name: titles[result.walls],
+    seconds: result.sample ? perCall * direct.calls : result.seconds,
+    calls_per_second: 1 / perCall,
+    us_per_call: perCall * 1e6,
+    different: Object.entries(result.digests).filter(([path, digest]) => direct.digests[path] !== digest).length,
+  };
+  if (result.sample) row.sample = { calls: result.calls, seconds: result.seconds, documents: result.documents };
+  return row;
+}
+
+export const tableColumns = ['', 'seconds', 'calls/s', 'us/call', 'us/call over no walls'];
+
+/** The cells of the table, for a terminal and for a page alike. */
+export function tableCells(rows: readonly Row[]): string[][] {
+  const base = rows[0]?.us_per_call ?? 0;
+  return rows.map((row, index) => {
+    if (row.error !== undefined) return [row.name, 'failed', '', '', ''];
+    return [
+      row.name,
+      row.seconds.toFixed(row.seconds < 10 ? 2 : 0) + (row.sample ? ' *' : ''),
+      Math.round(row.calls_per_second).toLocaleString('en'),
+      row.us_per_call.toFixed(1),
+      index === 0 ? '' : (row.us_per_call - base).toFixed(1),
+    ];
+  });
+}
+
+/** What has to be said about the table, a sentence each. */
+export function tableNotes(rows: readonly Row[]): string[] {
+  const notes: string[] = [];
+  for (const row of rows) {
+    if (row.error !== undefined) notes.push(`${row.name} could not be measured: ${row.error}`);
+    if (row.different)
+      notes.push(`${row.name}: the content of ${row.different} documents DIFFERS from the one without walls`);
+    if (row.sample) {
+      const { calls, seconds, documents } = row.sample;
+      const sample = `${calls.toLocaleString('en')} calls, ${documents} documents, ${seconds.toFixed(1)} s`;
+      notes.push(`* ${row.name}: estimated from a sample of ${sample}`);
+    }
+  }
+  return notes;
+}
+
+export function formatTable(columns: readonly string[], cells: readonly string[][]): string {
+  const widths = columns.map((title, index) => Math.max(title.length, ...cells.map((row) => row[index]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, index) => (index === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[index] ?? 0)))
+      .join('  ')
+      .trimEnd();
+  return [line(columns), ...cells.map(line)].map((text) => `  ${text}\n`).join('');
+}

@@ -1,0 +1,104 @@
+/**
+ * Walls whose calls return at once: the modules themselves, l3kernel's `.sync` stubs, synckit's functions. All three
+ * have the type of the modules, so that the work is written once.
+ *
+ * Invariant: the loops hold nothing but the calls and their counting.
+ */
+import type { Page } from '../tasks/parse.ts';
+import { noCalls, SampleOver } from './walls.ts';
+import type { Match, Parts, WallName, WallOptions, Walls } from './walls.ts';
+
+export interface SyncWallOptions extends WallOptions {
+  /** Whether a function may be passed through the wall and called back; else `draft` and `fill` do the same. */
+  callbacks: boolean;
+  close?: () => void | Promise<void>;
+}
+
+export function syncWalls(name: WallName, parts: Parts, options: SyncWallOptions): Walls {
+  const calls = noCalls();
+  const { store } = parts;
+
+  const parseByUpcalls = (markdown: string, link: (href: string) => string | null): Page => {
+    calls.parse++;
+    return parts.parse.parse(markdown, {
+      highlight(code, language) {
+        calls.parse++;
+        calls.highlight++;
+        return parts.highlight.highlight(code, language);
+      },
+      link(href) {
+        calls.parse++;
+        return link(href);
+      },
+    });
+  };
+  const parseByDraft = (markdown: string, link: (href: string) => string | null): Page => {
+    calls.parse += 2;
+    const questions = parts.parse.draft(markdown);
+    const codes = questions.codes.map(({ code, language }) => {
+      calls.highlight++;
+      return parts.highlight.highlight(code, language);
+    });
+    return parts.parse.fill(codes, questions.links.map(link));
+  };
+
+  return {
+    name,
+    calls,
+    parse: options.callbacks ? parseByUpcalls : parseByDraft,
+    stem: options.sample ? stemUntilDeadline : stemAll,
+    compile(source, flags) {
+      calls.match++;
+      parts.match.compile(source, flags);
+    },
+    find(lines) {
+      const found: Match[] = [];
+      calls.match += lines.length;
+      for (let line = 0; line < lines.length; line++) {
+        const place = parts.match.find(lines[line] ?? '');
+        if (place) found.push({ line, start: place[0], end: place[1] });
+      }
+      return found;
+    },
+    open: counted(store.open),
+    begin: counted(store.begin),
+    add: counted(store.add),
+    remove: counted(store.remove),
+    finish: counted(store.finish),
+    completeKey: counted(store.completeKey),
+    list: counted(store.list),
+    digests: counted(store.digests),
+    page: counted(store.page),
+    source: counted(store.source),
+    search: counted(store.search),
+    traffic: () => undefined,
+    async close() {
+      store.close();
+      await options.close?.();
+    },
+  };
+
+  function stemAll(words: readonly string[]): string[] {
+    const stems = new Array<string>(words.length);
+    for (let index = 0; index < words.length; index++) stems[index] = parts.stem.stemmer(words[index] ?? '');
+    calls.stem += words.length;
+    return stems;
+  }
+
+  function stemUntilDeadline(words: readonly string[]): string[] {
+    const stems: string[] = [];
+    for (const word of words) {
+      if (performance.now() > (options.sample?.deadline_ms ?? Infinity)) throw new SampleOver();
+      calls.stem++;
+      stems.push(parts.stem.stemmer(word));
+    }
+    return stems;
+  }
+
+  function counted<A extends unknown[], R>(method: (...args: A) => R): (...args: A) => R {
+    return (...args) => {
+      calls.store++;
+      return method(...args);
+    };
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * Each part in a worker, called by synckit: the caller blocks until the message with the result is there. synckit
+ * has one function per worker file, so the method's name travels as the first argument.
+ */
+import { createSyncFn } from 'synckit';
+import { syncWalls } from './sync-walls.ts';
+import type { Parts, WallOptions, Walls } from './walls.ts';
+
+type AnyMethod = (method: string, ...args: unknown[]) => unknown;
+
+function stub<Part extends object>(name: string, methods: (keyof Part & string)[]): Part {
+  const file = new URL(`./synckit/${name}.ts`, import.meta.url);
+  const call = createSyncFn<AnyMethod>(file);
+  return Object.fromEntries(methods.map((method) => [method, (...args: unknown[]) => call(method, ...args)])) as Part;
+}
+
+export function openSynckit(options: WallOptions = {}): Walls {
+  const parts: Parts = {
+    parse: stub('parse', ['draft', 'fill']),
+    highlight: stub('highlight', ['highlight']),
+    stem: stub('stem', ['stemmer']),
+    match: stub('match', ['compile', 'find']),
+    store: stub('store', [
+      ...(['open', 'close', 'begin', 'add', 'remove', 'finish', 'completeKey', 'list'] as const),
+      ...(['digests', 'page', 'source', 'search'] as const),
+    ]),
+  };
+  return syncWalls('synckit', parts, { ...options, callbacks: false });
+}

@@ -1,0 +1,121 @@
+/**
+ * The five parts of the site, and the four ways to put a wall round each.
+ *
+ * `Walls` is all that the rest of the program knows: the same work, whether the parts are called in this thread
+ * (`direct`), as tasks of l3kernel (`l3kernel`), by messages through Comlink (`comlink`) or by synckit (`synckit`).
+ * The methods that take a list make one protected call per element; that is the grain that is measured. A result is a
+ * promise where the walls need one; the callers await once per document, never once per word.
+ *
+ * Invariant: every way gives the same results, so that the digests of two indexes can be compared.
+ */
+import type { Questions, Page } from '../tasks/parse.ts';
+import type { Document, Listed, StoredPage, Hit } from '../tasks/store.ts';
+
+export const wallNames = ['direct', 'l3kernel', 'comlink', 'synckit'] as const;
+export type WallName = (typeof wallNames)[number];
+export type MaybePromise<T> = T | Promise<T>;
+
+/** Protected calls by part; upcalls count as calls of the part that makes them. */
+export interface Calls {
+  parse: number;
+  highlight: number;
+  stem: number;
+  match: number;
+  store: number;
+}
+
+/** A line that a pattern matches: its index, and where. */
+export interface Match {
+  line: number;
+  start: number;
+  end: number;
+}
+
+export interface Walls {
+  readonly name: WallName;
+  readonly calls: Calls;
+  /** Renders one file; `link` answers where its links lead. */
+  parse(markdown: string, link: (href: string) => string | null): MaybePromise<Page>;
+  /** The stem of each word: one call per word. */
+  stem(words: readonly string[]): MaybePromise<string[]>;
+  /** Sets the pattern that `find` looks for. Throws the engine's SyntaxError. */
+  compile(source: string, flags: string): MaybePromise<void>;
+  /** The lines that match: one call per line. Throws SlowPattern where the walls allow a time limit. */
+  find(lines: readonly string[]): MaybePromise<Match[]>;
+
+  open(file: string): MaybePromise<void>;
+  begin(): MaybePromise<void>;
+  add(document: Document): MaybePromise<void>;
+  remove(path: string): MaybePromise<void>;
+  finish(key: string): MaybePromise<void>;
+  completeKey(): MaybePromise<string>;
+  list(): MaybePromise<Listed[]>;
+  digests(): MaybePromise<Record<string, string>>;
+  page(path: string): MaybePromise<StoredPage | null>;
+  source(path: string): MaybePromise<string>;
+  search(phrases: string[][], offset: number, limit: number): MaybePromise<{ total: number; results: Hit[] }>;
+
+  /** What went through the walls so far: messages and bytes copied, where the walls count them. */
+  traffic(): { ipc: number; bytes: number } | undefined;
+  /** Ends the parts. */
+  close(): MaybePromise<void>;
+}
+
+/** A line took the pattern longer than the time limit; the part that ran it has been replaced. */
+export class SlowPattern extends Error {
+  override name = 'SlowPattern';
+}
+
+/** The time for a sample is over. */
+export class SampleOver extends Error {
+  override name = 'SampleOver';
+}
+
+/** The parts as modules: what `import` gives, and what the stubs of a wall look like. */
+export interface Parts {
+  parse: {
+    parse: (typeof import('../tasks/parse.ts'))['parse'];
+    draft(markdown: string): Questions;
+    fill(codes: string[], links: (string | null)[]): Page;
+  };
+  highlight: typeof import('../tasks/highlight.ts');
+  stem: typeof import('stemmer');
+  match: typeof import('../tasks/match.ts');
+  store: typeof import('../tasks/store.ts');
+}
+
+/** Where each part's module is. The stemmer is the package itself, not a line of it is ours. */
+export const partModules: Record<keyof Parts, URL> = {
+  parse: new URL('../tasks/parse.ts', import.meta.url),
+  highlight: new URL('../tasks/highlight.ts', import.meta.url),
+  stem: new URL(import.meta.resolve('stemmer')),
+  match: new URL('../tasks/match.ts', import.meta.url),
+  store: new URL('../tasks/store.ts', import.meta.url),
+};
+
+export function noCalls(): Calls {
+  return { parse: 0, highlight: 0, stem: 0, match: 0, store: 0 };
+}
+
+export function totalOf(calls: Calls): number {
+  return calls.parse + calls.highlight + calls.stem + calls.match + calls.store;
+}
+
+export interface WallOptions {
+  /** For samples: `stem` throws SampleOver when `performance.now()` is past the deadline, which the caller may move. */
+  sample?: { deadline_ms: number };
+}
+
+/** Starts the parts behind walls of one kind. Each kind is loaded only when it is asked for. */
+export async function openWalls(name: WallName, options: WallOptions = {}): Promise<Walls> {
+  switch (name) {
+    case 'direct':
+      return await (await import('./direct.ts')).openDirect();
+    case 'l3kernel':
+      return await (await import('./l3kernel.ts')).openL3kernel();
+    case 'comlink':
+      return (await import('./comlink.ts')).openComlink(options);
+    case 'synckit':
+      return (await import('./synckit.ts')).openSynckit(options);
+  }
+}

@@ -1,0 +1,70 @@
+/** The site on a socket: Node's http, and nothing that is about documents. */
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Site } from './site.ts';
+
+export const host = '127.0.0.1';
+
+/** A port that cannot be had; the message is for the user. */
+export class PortError extends Error {
+  override name = 'PortError';
+}
+
+export interface Web {
+  port: number;
+  /** From now on requests are answered; those that came before have waited. */
+  serve(site: Site): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Takes the port before any work is done, so that a port in use is told at once and not after the indexing. Port 0 is
+ * any free one. Throws PortError.
+ */
+export async function takePort(port: number): Promise<Web> {
+  let ready: (site: Site) => void = () => {};
+  const site = new Promise<Site>((resolve) => (ready = resolve));
+  const server = createServer((request, response) => {
+    void site.then((known) => answer(known, request, response));
+  });
+  server.requestTimeout = 30_000;
+  await listen(server, port);
+  return {
+    port: (server.address() as AddressInfo).port,
+    serve: ready,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(port, host, resolve);
+    });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') {
+      throw new PortError(`port ${port} on ${host} is in use; set PORT to another one (PORT=0 takes any that is free)`);
+    }
+    if (code === 'EACCES') throw new PortError(`port ${port} may not be used here; set PORT to another one`);
+    throw error;
+  }
+}
+
+async function answer(site: Site, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    const { method = 'GET', url = '/' } = request;
+    const { status, headers, body } = await site.answer({ method, url, accept: request.headers.accept ?? '' });
+    const bytes = Buffer.from(body);
+    response.writeHead(status, { ...headers, 'content-length': bytes.length });
+    response.end(method === 'HEAD' ? undefined : bytes);
+  } catch (error) {
+    // The site answers its own errors; what remains is a client that went away while it was answered.
+    response.destroy(error instanceof Error ? error : undefined);
+  }
+}
