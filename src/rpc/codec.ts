@@ -93,7 +93,7 @@ const TAG_SHORT_STRING = 0x40;
 const SHORT_STRING_MAX = 0x3f;
 const TAG_SMALL_INTEGER = 0x80;
 
-/** `structuredClone` overflows the default stack near 5,000 levels; a bound that both sides can always meet is lower. */
+/** `structuredClone` overflows the default stack at some 2,500 objects; a bound that both sides can always meet is lower. */
 export const DEPTH_MAX = 1000;
 /** Every write between two capacity checks fits in this many bytes. */
 const SLACK_BYTES = 64;
