@@ -188,6 +188,7 @@ test('an error that causes itself arrives so', () => {
   error.cause = error;
   const result = roundTrip(error) as Error;
   assert.equal(result.cause, result);
+  assert.deepEqual(Reflect.ownKeys(result), Reflect.ownKeys(structuredClone(error)));
 });
 
 test('a getter runs once', () => {
