@@ -7,6 +7,7 @@
 import { request } from 'node:http';
 import type { Found } from './find-documents.ts';
 import { readDocument } from './find-documents.ts';
+import { nameOf } from './indexer.ts';
 import { pageAddress, resolveLink } from './links.ts';
 import { highlight } from './tasks/highlight.ts';
 import { parse } from './tasks/parse.ts';
@@ -99,7 +100,7 @@ async function expectations(documents: readonly Found[]): Promise<Expected[]> {
       // The site shows such a file as it is written; what it looks like is not compared.
       continue;
     }
-    const title = page.title || document.path.slice(document.path.lastIndexOf('/') + 1);
+    const title = page.title || nameOf(document);
     const stems = new Set([...wordsOf(page.text), ...wordsOf(`${title} ${document.path}`)].map(stemmer));
     expected.push({ document, source, page: { ...page, title }, stems });
     if (expected.length % 20 === 0) await new Promise((resolve) => setImmediate(resolve));

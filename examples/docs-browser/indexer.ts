@@ -68,7 +68,7 @@ async function indexDocument(walls: Walls, document: Found, known: ReadonlySet<s
   const source = await readDocument(document.file).catch(() => undefined);
   if (source === undefined) return 0;
   const page = await pageOf(walls, source, document, known);
-  const title = page.title || document.path.slice(document.path.lastIndexOf('/') + 1);
+  const title = page.title || nameOf(document);
   const nameWords = wordsOf(`${title} ${document.path}`);
   const textWords = wordsOf(page.text);
   const nameStems = await walls.stem(nameWords);
@@ -79,6 +79,12 @@ async function indexDocument(walls: Walls, document: Found, known: ReadonlySet<s
     ...{ name_stems: nameStems.join(' '), stems: stems.join(' ') },
   });
   return nameWords.length + textWords.length;
+}
+
+/** What a document without a heading is called: a readme by its package, others by their file. */
+export function nameOf(document: Found): string {
+  const file = document.path.slice(document.path.lastIndexOf('/') + 1);
+  return /^readme\b/i.test(file) ? document.package : file;
 }
 
 /** A document that its parser gives up on is shown as it is written. */

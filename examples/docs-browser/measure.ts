@@ -84,7 +84,7 @@ function rowOf(result: CorpusResult, direct: CorpusResult): Row {
   return row;
 }
 
-export const tableColumns = ['', 'seconds', 'calls/s', 'us/call', 'us/call over no walls'];
+export const tableColumns = ['', 'seconds', 'calls/s', 'us/call', 'over no walls'];
 
 /** The cells of the table, for a terminal and for a page alike. */
 export function tableCells(rows: readonly Row[]): string[][] {

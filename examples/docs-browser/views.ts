@@ -51,7 +51,7 @@ function frame({ title, query = '', kind, body }: Frame): string {
 <main id="content" class="${kind}">
 ${body}
 </main>
-<footer><p>Every part of this site runs behind a wall of its own: <em>parse</em>, <em>highlight</em>, <em>stem</em>, <em>match</em>, <em>store</em>. <a href="/">What that costs</a>.</p></footer>
+<footer><p>Every part of this site runs behind a wall of its own: <em>parse</em>, <em>highlight</em>, <em>stem</em>, <em>match</em>, <em>store</em>. <a href="/#costs">What that costs</a>.</p></footer>
 </body>
 </html>
 `;
@@ -70,7 +70,8 @@ export function homePage(home: Home): string {
     const count = documents > 1 ? ` <span class="count">${documents}</span>` : '';
     return `<li><a href="${escape(pageAddress(path))}">${escape(name)}</a>${count}</li>`;
   });
-  const body = `<h1>${home.documents.toLocaleString('en')} documents of ${plural(home.packages.length, 'package')}</h1>
+  const body = `<h1>${plural(home.documents, 'document')} of ${plural(home.packages.length, 'package')}</h1>
+<p class="lead">Search them above, or open a package. What their authors wrote was parsed, highlighted, stemmed and stored by parts that cannot take the site down.</p>
 <ul class="packages">
 ${names.join('\n')}
 </ul>
@@ -86,7 +87,7 @@ function costs(home: Home): string {
     return `<tr${own}>${cells.map((cell, at) => (at ? `<td>${escape(cell)}</td>` : `<th scope="row">${escape(cell)}</th>`)).join('')}</tr>`;
   });
   const notes = tableNotes(home.rows).map((note) => `<li>${escape(note)}</li>`);
-  return `<section class="costs">
+  return `<section class="costs" id="costs">
 <h2>What the walls cost</h2>
 <p>The same indexing work, every word, code block and link a call of its own. ${escape(home.measured)}</p>
 <div class="scroll"><table>

@@ -19,7 +19,7 @@ export interface Heading {
   text: string;
 }
 
-/** One rendered file. `html` is safe to send; `text` is what a reader sees, for the index. */
+/** One rendered file. `title` is its first heading of level 1, or empty. `html` is safe to send; `text` is what a reader sees, for the index. */
 export interface Page {
   title: string;
   html: string;
@@ -211,7 +211,7 @@ function finish(html: string): Page {
       open = undefined;
     }
   }
-  const title = (headings.find((heading) => heading.level === 1) ?? headings[0])?.text ?? '';
+  const title = headings.find((heading) => heading.level === 1)?.text ?? '';
   return {
     title,
     html: output.join(''),

@@ -238,9 +238,10 @@ function cut(text: string, first: number, hits: Set<number>): { snippet: string;
     if (hits.has(index)) places.push([word.index, to]);
   }
   const snippet_length_max = 600;
-  const snippet = text.slice(from, Math.min(to, from + snippet_length_max));
-  const marks = places
-    .filter(([, end]) => end - from <= snippet.length)
-    .flatMap(([start, end]) => [start - from, end - from]);
+  const end = Math.min(to, from + snippet_length_max);
+  const before = from > 0 ? '… ' : '';
+  const snippet = `${before}${text.slice(from, end)}${end < text.length ? ' …' : ''}`;
+  const shown = places.filter(([, last]) => last <= end);
+  const marks = shown.flatMap(([start, last]) => [start - from + before.length, last - from + before.length]);
   return { snippet, marks };
 }

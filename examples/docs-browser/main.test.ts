@@ -1,0 +1,100 @@
+/** Tests of the program as it is started: options, cache, port, and its own check. */
+import assert from 'node:assert/strict';
+import { existsSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fixtureDocuments, makeFixture, run } from './fixture.ts';
+import type { Fixture } from './fixture.ts';
+
+let fixture: Fixture;
+before(() => (fixture = makeFixture()));
+after(() => fixture.remove());
+
+test('what is not understood ends with a sentence and exit code 2', async () => {
+  const cases: [args: string[], environment: Record<string, string>, message: RegExp][] = [
+    [['--wrong'], {}, /--wrong/],
+    [['a', 'b'], {}, /one folder at most/],
+    [['--json'], {}, /--json goes with --check/],
+    [['--walls', 'paper'], {}, /'paper'/],
+    [['no/such/folder'], {}, /there is no folder .*no.such.folder/],
+    [[join(fixture.folder, 'notes.txt')], {}, /is not a folder/],
+    [[fixture.folder], { PORT: 'x' }, /PORT is a number/],
+    [[fixture.folder], { PORT: '70000' }, /PORT is a number/],
+  ];
+  const results = await Promise.all(cases.map(([args, environment]) => run(args, environment).ended));
+  for (const [index, { code, stderr, stdout }] of results.entries()) {
+    const [args, , message] = cases[index] ?? [[], {}, /^$/];
+    assert.equal(code, 2, `${args.join(' ')}: ${stderr}`);
+    assert.match(stderr, message);
+    assert.doesNotMatch(stderr, /^ {4}at /m);
+    assert.equal(stdout, '');
+  }
+});
+
+test('--help prints the options', async () => {
+  const { code, stdout } = await run(['--help']).ended;
+  assert.equal(code, 0);
+  for (const option of ['--fresh', '--check', '--json', 'PORT']) assert.ok(stdout.includes(option));
+});
+
+test('a port in use is told before anything is indexed', async () => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  const port = (taken.address() as AddressInfo).port;
+  const { code, stdout, stderr } = await run([fixture.folder, '--walls', 'direct'], { PORT: String(port) }).ended;
+  taken.close();
+  assert.equal(code, 1);
+  assert.match(stderr, new RegExp(`port ${port} on 127.0.0.1 is in use; set PORT`));
+  assert.equal(stdout, '');
+});
+
+/** Starts the site, asks it for its first page and ends it. Returns what it printed. */
+async function startOnce(...args: string[]): Promise<string> {
+  const site = run([fixture.folder, '--walls', 'direct', '--cache', fixture.cache, ...args], { PORT: '0' });
+  const printed = await site.prints('listening on http://127.0.0.1:');
+  const port = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(printed)?.[1];
+  const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { accept: 'application/json' } });
+  const { documents } = (await response.json()) as { documents: number };
+  assert.equal(response.status, 200);
+  site.process.kill('SIGTERM');
+  const { code } = await site.ended;
+  assert.equal(code, 0);
+  return `${printed}\ndocuments ${documents}`;
+}
+
+test('a later start uses what an earlier one left, and reads only what changed', { timeout: 60_000 }, async () => {
+  const first = await startOnce();
+  assert.match(first, new RegExp(`indexed ${fixtureDocuments} files`));
+  assert.match(first, /no walls.*\n.*l3kernel.*\n.*postMessage \(Comlink\).*\n.*synckit/);
+
+  const second = await startOnce();
+  assert.match(second, /is up to date/);
+  assert.doesNotMatch(second, /^indexed/m);
+
+  const changed = join(fixture.folder, 'beta', 'CHANGELOG.md');
+  writeFileSync(changed, '## 2.0.0\n\n- zebra\n');
+  utimesSync(changed, new Date(), new Date(Date.now() + 5000));
+  rmSync(join(fixture.folder, 'hostile', 'long.md'));
+  const third = await startOnce();
+  assert.match(third, /needs 1 files read again and 1 removed/);
+  assert.match(third, /indexed 1 files/);
+  assert.match(third, new RegExp(`documents ${fixtureDocuments - 1}`));
+  assert.ok(existsSync(fixture.cache) && statSync(fixture.cache).isDirectory());
+});
+
+test('--check sends its requests and finds every answer right', { timeout: 30_000 }, async () => {
+  const { code, stdout, stderr } = await run([fixture.folder, '--check', '--json', '--walls', 'direct']).ended;
+  const report = JSON.parse(stdout) as {
+    ok: boolean;
+    wrong: string[];
+    requests: { kind: string; requests: number; errors: number }[];
+  };
+  assert.deepEqual(report.wrong, []);
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(
+    report.requests.find(({ kind }) => kind === 'all'),
+    { ...report.requests.at(-1), requests: 500, errors: 0 },
+  );
+});
