@@ -5,7 +5,7 @@
 import { createTask, createThread, formatMemory, giveWindow } from '../../src/kernel/tcb.ts';
 import { INDEX_MASK, TASKS_DEFAULT, THREADS_DEFAULT } from '../../src/layout/params.ts';
 import { processorAt, TASK_KIND_MAIN, TASK_KIND_WORKER, TASK_PROCESSOR, taskAt } from '../../src/layout/task.ts';
-import type { TaskId } from '../../src/layout/task.ts';
+import type { Processor, TaskId } from '../../src/layout/task.ts';
 import { tcbOf } from '../../src/layout/tcb.ts';
 import type { ThreadId } from '../../src/layout/tcb.ts';
 import { words } from '../../src/platform/memory.ts';
@@ -23,12 +23,20 @@ export interface BareKernel {
   pair(): ThreadPair;
   /** A thread of the other agent alone. */
   thread(): ThreadId;
+  /** Two threads multiplexed on this agent's processor. */
+  localPair(): ThreadPair;
+  /** This agent's processor. */
+  readonly processor: Processor;
 }
 
-function threadOf(task: TaskId): ThreadId {
-  const record = taskAt(task & INDEX_MASK);
-  const id = createThread(record, processorAt(words[record + TASK_PROCESSOR] as number), false);
-  if (id === 0 || !giveWindow(tcbOf(id), false)) throw new Error('the bare kernel is out of threads or windows');
+function processorOf(task: TaskId): Processor {
+  return processorAt(words[taskAt(task & INDEX_MASK) + TASK_PROCESSOR] as number);
+}
+
+function threadOf(task: TaskId, home: boolean): ThreadId {
+  const id = createThread(taskAt(task & INDEX_MASK), processorOf(task), home);
+  if (id === 0 || (!home && !giveWindow(tcbOf(id), false)))
+    throw new Error('the bare kernel is out of threads or windows');
   return id;
 }
 
@@ -37,7 +45,9 @@ export function formatBareKernel(): BareKernel {
   const main = createTask(0 as TaskId, TASK_KIND_MAIN, 0);
   const other = createTask(main, TASK_KIND_WORKER, 0);
   return {
-    pair: () => ({ client: threadOf(main), server: threadOf(other) }),
-    thread: () => threadOf(other),
+    pair: () => ({ client: threadOf(main, false), server: threadOf(other, false) }),
+    thread: () => threadOf(other, false),
+    localPair: () => ({ client: threadOf(main, true), server: threadOf(main, true) }),
+    processor: processorOf(main),
   };
 }

@@ -11,6 +11,7 @@ export interface Group {
 const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   floor: () => import('./groups/floor.ts'),
   call: () => import('./groups/call.ts'),
+  local: () => import('./groups/local.ts'),
   threads: () => import('./groups/threads.ts'),
   typed: () => import('./groups/typed.ts'),
   async: () => import('./groups/async.ts'),
