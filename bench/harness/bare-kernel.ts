@@ -33,19 +33,20 @@ function processorOf(task: TaskId): Processor {
   return processorAt(words[taskAt(task & INDEX_MASK) + TASK_PROCESSOR] as number);
 }
 
-function threadOf(task: TaskId, home: boolean): ThreadId {
+function threadOf(task: TaskId, home: boolean, largeWindow = false): ThreadId {
   const id = createThread(taskAt(task & INDEX_MASK), processorOf(task), home);
-  if (id === 0 || (!home && !giveWindow(tcbOf(id), false)))
+  if (id === 0 || (!home && !giveWindow(tcbOf(id), largeWindow)))
     throw new Error('the bare kernel is out of threads or windows');
   return id;
 }
 
-export function formatBareKernel(): BareKernel {
+/** `largeWindows`: the threads of the pairs get the window of a thread that waits in place, 1 MiB. */
+export function formatBareKernel(largeWindows = false): BareKernel {
   formatMemory(THREADS_DEFAULT, TASKS_DEFAULT, LAYOUT_HASH);
   const main = createTask(0 as TaskId, TASK_KIND_MAIN, 0);
   const other = createTask(main, TASK_KIND_WORKER, 0);
   return {
-    pair: () => ({ client: threadOf(main, false), server: threadOf(other, false) }),
+    pair: () => ({ client: threadOf(main, false, largeWindows), server: threadOf(other, false, largeWindows) }),
     thread: () => threadOf(other, false),
     localPair: () => ({ client: threadOf(main, true), server: threadOf(main, true) }),
     processor: processorOf(main),

@@ -12,6 +12,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   floor: () => import('./groups/floor.ts'),
   call: () => import('./groups/call.ts'),
   local: () => import('./groups/local.ts'),
+  bytes: () => import('./groups/bytes.ts'),
   threads: () => import('./groups/threads.ts'),
   typed: () => import('./groups/typed.ts'),
   async: () => import('./groups/async.ts'),
