@@ -78,7 +78,11 @@ async function index(walls: Walls, changed: readonly Found[], documents: readonl
 async function openIndex(walls: Walls, cache: Cache, documents: readonly Found[], fresh: boolean): Promise<void> {
   if (!fresh && (await reopen(walls, cache, documents))) return;
   const draft = draftFile(cache);
-  rmSync(draft, { force: true });
+  const clear = (): void => {
+    for (const file of [draft, `${draft}-journal`]) rmSync(file, { force: true });
+  };
+  clear();
+  process.once('exit', clear);
   await walls.open(draft);
   await walls.begin();
   await index(walls, documents, documents, cache.key);

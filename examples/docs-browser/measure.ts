@@ -61,12 +61,19 @@ async function measure(folder: string, name: WallName): Promise<CorpusResult> {
   const program = fileURLToPath(new URL('./index-corpus.ts', import.meta.url));
   const sample = name === 'comlink' || name === 'synckit' ? [String(sample_seconds)] : [];
   const output = await new Promise<string>((resolve, reject) => {
-    execFile(
+    const child = execFile(
       process.execPath,
       [...process.execArgv, program, folder, name, ...sample],
       { maxBuffer: 64 * 2 ** 20, timeout: 120_000, encoding: 'utf8' },
-      (error, stdout) => (error ? reject(error) : resolve(stdout)),
+      (error, stdout) => {
+        process.off('exit', end);
+        if (error) reject(error);
+        else resolve(stdout);
+      },
     );
+    // Whoever ends this process does not want to wait for a measurement.
+    const end = (): boolean => child.kill();
+    process.once('exit', end);
   });
   return JSON.parse(output) as CorpusResult;
 }

@@ -63,8 +63,8 @@ async function answer(site: Site, request: IncomingMessage, response: ServerResp
     const bytes = Buffer.from(body);
     response.writeHead(status, { ...headers, 'content-length': bytes.length });
     response.end(method === 'HEAD' ? undefined : bytes);
-  } catch (error) {
+  } catch {
     // The site answers its own errors; what remains is a client that went away while it was answered.
-    response.destroy(error instanceof Error ? error : undefined);
+    response.destroy();
   }
 }

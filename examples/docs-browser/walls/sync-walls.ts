@@ -16,7 +16,6 @@ export interface SyncWallOptions extends WallOptions {
 
 export function syncWalls(name: WallName, parts: Parts, options: SyncWallOptions): Walls {
   const calls = noCalls();
-  const { store } = parts;
 
   const parseByUpcalls = (markdown: string, link: (href: string) => string | null): Page => {
     calls.parse++;
@@ -60,20 +59,20 @@ export function syncWalls(name: WallName, parts: Parts, options: SyncWallOptions
       }
       return found;
     },
-    open: counted(store.open),
-    begin: counted(store.begin),
-    add: counted(store.add),
-    remove: counted(store.remove),
-    finish: counted(store.finish),
-    completeKey: counted(store.completeKey),
-    list: counted(store.list),
-    digests: counted(store.digests),
-    page: counted(store.page),
-    source: counted(store.source),
-    search: counted(store.search),
+    open: counted('open'),
+    begin: counted('begin'),
+    add: counted('add'),
+    remove: counted('remove'),
+    finish: counted('finish'),
+    completeKey: counted('completeKey'),
+    list: counted('list'),
+    digests: counted('digests'),
+    page: counted('page'),
+    source: counted('source'),
+    search: counted('search'),
     traffic: () => undefined,
     async close() {
-      store.close();
+      parts.store.close();
       await options.close?.();
     },
   };
@@ -95,10 +94,12 @@ export function syncWalls(name: WallName, parts: Parts, options: SyncWallOptions
     return stems;
   }
 
-  function counted<A extends unknown[], R>(method: (...args: A) => R): (...args: A) => R {
-    return (...args) => {
+  /** A function of the store. The part is looked up at each call, for it may have been replaced. */
+  function counted<Name extends keyof Parts['store']>(name: Name): Parts['store'][Name] {
+    const method = (...args: unknown[]): unknown => {
       calls.store++;
-      return method(...args);
+      return (parts.store[name] as (...args: unknown[]) => unknown)(...args);
     };
+    return method as Parts['store'][Name];
   }
 }
