@@ -72,8 +72,11 @@ export function syncWalls(name: WallName, parts: Parts, options: SyncWallOptions
     search: counted('search'),
     traffic: () => undefined,
     async close() {
-      parts.store.close();
-      await options.close?.();
+      try {
+        parts.store.close();
+      } finally {
+        await options.close?.();
+      }
     },
   };
 

@@ -1,0 +1,65 @@
+/** The site behind l3kernel's walls: the same content, and parts that fail without taking the site along. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { findDocuments } from './find-documents.ts';
+import { makeFixture } from './fixture.ts';
+import type { Fixture } from './fixture.ts';
+import { indexCorpus } from './index-corpus.ts';
+import { indexDocuments } from './indexer.ts';
+import { createSite } from './site.ts';
+import type { Answer, Site } from './site.ts';
+import { openWalls } from './walls/walls.ts';
+import type { Walls } from './walls/walls.ts';
+
+let fixture: Fixture;
+let walls: Walls;
+let site: Site;
+
+before(async () => {
+  fixture = makeFixture();
+  walls = await openWalls('l3kernel');
+  const { documents } = await findDocuments(fixture.folder);
+  await walls.open(':memory:');
+  await walls.begin();
+  await indexDocuments(walls, documents, new Set(documents.map(({ path }) => path)));
+  await walls.finish('test');
+  site = await createSite(walls, { rows: [], measured: '' });
+});
+after(async () => {
+  await walls.close();
+  fixture.remove();
+});
+
+const ask = (url: string): Promise<Answer> => site.answer({ method: 'GET', url, accept: 'application/json' });
+const slow = `/?q=${encodeURIComponent('/^(([a-z])+.)+[A-Z]([a-z])+$/')}`;
+
+test('l3kernel makes the same content by the same calls as no walls', async () => {
+  const direct = await indexCorpus(fixture.folder, 'direct');
+  const behind = await indexCorpus(fixture.folder, 'l3kernel');
+  assert.deepEqual(behind.digests, direct.digests);
+  assert.equal(behind.hash, direct.hash);
+  assert.deepEqual(behind.calls_by_part, direct.calls_by_part);
+});
+
+test('a pattern that never ends is stopped while others are served', { timeout: 20_000 }, async () => {
+  let ended = false;
+  const stopped = ask(slow).finally(() => (ended = true));
+  const page = await ask('/page/alpha/README.md');
+  assert.equal(page.status, 200);
+  assert.equal((await ask('/?q=servers')).status, 200);
+  assert.equal(ended, false);
+  const answer = await stopped;
+  assert.equal(answer.status, 422, answer.body);
+  assert.match(answer.body, /was stopped: a line took it longer than/);
+});
+
+test('the part that was stopped is there again for the next pattern', { timeout: 20_000 }, async () => {
+  const [first, second, third] = await Promise.all([ask(slow), ask('/?q=%2Falpha%2F'), ask(slow)]);
+  assert.deepEqual([first?.status, second?.status, third?.status], [422, 200, 422]);
+  assert.ok((JSON.parse(second?.body ?? '') as { lines: number }).lines > 0);
+});
+
+test('the traffic through the walls is counted', () => {
+  const traffic = walls.traffic();
+  assert.ok(traffic && traffic.ipc > 0 && traffic.bytes > 0, JSON.stringify(traffic));
+});
