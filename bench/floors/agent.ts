@@ -23,6 +23,8 @@ export interface FloorMemory {
 
 /** Rounds before the clock starts: the partner has just left its park, and its first rounds are not the steady state. */
 const WARM_ROUNDS = 64;
+/** The same for the bytes floor, and the pages are mapped by then. */
+const WARM_BYTES = 1 << 18;
 
 export interface Floors {
   /** Round trips over two words of the shared array; `client` is written here, `agent` over there. */
@@ -66,7 +68,10 @@ export function floorsOver(agent: SecondAgent, memory: FloorMemory): Floors {
         theirWindow: agentWindow.subarray(0, size),
         ownWindow: new Int32Array(clientWindow.buffer, 0, size >> 2),
       };
+      const warmRounds = Math.ceil(WARM_BYTES / size);
       return (count) => {
+        begin(COMMAND_BYTES, client, server, warmRounds, size);
+        if (!bytesClient(words, client, server, side, warmRounds)) return DISPLACED;
         begin(COMMAND_BYTES, client, server, count, size);
         const start_ms = now_ms();
         return bytesClient(words, client, server, side, count) ? now_ms() - start_ms : DISPLACED;

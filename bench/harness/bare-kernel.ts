@@ -6,9 +6,10 @@ import { createTask, createThread, formatMemory, giveWindow } from '../../src/ke
 import { INDEX_MASK, TASKS_DEFAULT, THREADS_DEFAULT } from '../../src/layout/params.ts';
 import { processorAt, TASK_KIND_MAIN, TASK_KIND_WORKER, TASK_PROCESSOR, taskAt } from '../../src/layout/task.ts';
 import type { Processor, TaskId } from '../../src/layout/task.ts';
-import { tcbOf } from '../../src/layout/tcb.ts';
+import { TCB_PROCESSOR, TCB_TASK, tcbOf } from '../../src/layout/tcb.ts';
 import type { ThreadId } from '../../src/layout/tcb.ts';
 import { words } from '../../src/platform/memory.ts';
+import { agent } from '../../src/user/agent.ts';
 
 /** Any value: all agents of a bare kernel run the same sources. */
 const LAYOUT_HASH = 1;
@@ -38,6 +39,14 @@ function threadOf(task: TaskId, home: boolean, largeWindow = false): ThreadId {
   if (id === 0 || (!home && !giveWindow(tcbOf(id), largeWindow)))
     throw new Error('the bare kernel is out of threads or windows');
   return id;
+}
+
+/** From here on this agent's ipc is that of thread `id`, as it is inside a handler that runs on that thread. */
+export function actAs(id: ThreadId): void {
+  const tcb = tcbOf(id);
+  agent.taskId = words[tcb + TCB_TASK] as TaskId;
+  agent.processor = processorAt(words[tcb + TCB_PROCESSOR] as number);
+  agent.current = tcb;
 }
 
 /** `largeWindows`: the threads of the pairs get the window of a thread that waits in place, 1 MiB. */
