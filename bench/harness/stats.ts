@@ -24,6 +24,9 @@ export interface PairSummary {
   readonly p10: number;
   readonly p90: number;
   readonly samples: number;
+  /** How far the floor itself moved: two cores that share a cache now, two that do not a second later. */
+  readonly floor_p10_ns: number;
+  readonly floor_p90_ns: number;
 }
 
 /** The q-quantile (0 to 1) by linear interpolation between the two nearest samples; NaN of no samples. */
@@ -54,12 +57,15 @@ export function summarize(samples: readonly number[]): Summary {
 /** Summary of interleaved pairs. `p10` and `p90` are of the ratios. */
 export function summarizePairs(pairs: readonly Pair[]): PairSummary {
   const ratios = summarize(pairs.map((pair) => pair.ns / pair.floor_ns));
+  const floors = summarize(pairs.map((pair) => pair.floor_ns));
   return {
     ns: median(pairs.map((pair) => pair.ns)),
-    floor_ns: median(pairs.map((pair) => pair.floor_ns)),
+    floor_ns: floors.median,
     ratio: ratios.median,
     p10: ratios.p10,
     p90: ratios.p90,
     samples: pairs.length,
+    floor_p10_ns: floors.p10,
+    floor_p90_ns: floors.p90,
   };
 }

@@ -30,12 +30,15 @@ export interface Report {
 }
 
 export function reportRow(row: Row, summary: PairSummary): ReportRow {
+  const { floor_p10_ns, floor_p90_ns, ...figures } = summary;
   return {
     name: row.name,
-    ...summary,
+    ...figures,
     unit: row.unit,
     floor: row.floor,
     method: row.method,
+    floor_p10_ns,
+    floor_p90_ns,
     ...(row.target === undefined ? {} : { target: row.target }),
   };
 }
@@ -44,6 +47,9 @@ export function targetMet(row: ReportRow): boolean | undefined {
   if (row.target === undefined) return undefined;
   return 'ratio_max' in row.target ? row.ratio <= row.target.ratio_max : row.ns <= row.target.ns_max;
 }
+
+/** Above this p90 / p10 of its floor a row mixes two machines, and its ratio is a mixture too. */
+const FLOOR_SPREAD_MAX = 2;
 
 /** Nanoseconds in the unit that leaves one to three digits before the point. */
 export function duration(ns: number): string {
