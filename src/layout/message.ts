@@ -50,8 +50,12 @@ export const DROPPED = 11;
 
 /** Timeouts in milliseconds; these two are none. */
 export const NEVER = -1;
+/** As a receive timeout: what is left of the send timeout, so that one limit holds for the whole call. */
+export const REST = -3;
 /** Do not park: spin, and come back with NOT_YET, the wait still in place. */
 export const SPIN_ONLY = -2;
+/** Do not wait at all: open the own state, look once, and come back with NOT_YET. */
+export const OPEN_ONLY = -4;
 
 // The registers of an agent: what is to be sent, and what was received. Word indices into the register block.
 export const R_SENDER = 1;
@@ -60,6 +64,22 @@ export const R_SEQUENCE = 3;
 export const R_WORD = 4;
 export const R_STRING_TOTAL = 36;
 export const R_STRING = 37;
-export const REGISTER_WORDS = 48;
+/** Bytes of the message last sent that the receiver's stated buffers had no room for. */
+export const R_CUT = 46;
+/** Sequence of the call last begun: who serves an upcall before its answer comes must wait for that again. */
+export const R_CALLED = 47;
+/** Operands of a local thread's operation, beside sender (whom it goes to), tag, sequence and words. */
+export const R_SEND_TIMEOUT = 48;
+export const R_RECEIVE_TIMEOUT = 49;
+export const REGISTER_WORDS = 52;
+
+/** What a generator thread yields: the operation whose operands it has put into the registers. */
+export const OP_CALL = 1;
+export const OP_REPLY_AND_RECEIVE = 2;
+export const OP_SEND = 3;
+/** Receive from the thread in R_SENDER, or from anybody when it is 0. */
+export const OP_RECEIVE = 4;
+/** Give the processor to the next ready thread. */
+export const OP_YIELD = 5;
 /** Index of message word 0 when the registers are seen as f64. */
 export const R_FLOAT = 2;

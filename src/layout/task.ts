@@ -46,6 +46,8 @@ export const TASK_LOOP_ALIVE = 9;
 /** Thread that takes messages redirected across the border of the clan this task is chief of; 0 for none. */
 export const TASK_INSPECTOR = 10;
 export const TASK_NAME_BYTES = 11;
+/** 1 when the name was given, so that `lookup` finds the task by it. */
+export const TASK_REGISTERED = 12;
 export const TASK_NAME = 16;
 
 /** Rung, with a count that goes up, when a parked thread of this processor has news and its agent runs its event loop. */

@@ -41,8 +41,12 @@ export const TCB_WORD = 4;
 // Line 2, behind the last message word.
 /** Bytes of all string items together, as the sender meant them. */
 export const TCB_STRING_TOTAL = 36;
-/** Lengths of the string items, in bytes. */
+/** Lengths of the string items, in bytes, as the receiver accepts them. */
 export const TCB_STRING = 37;
+/** Bytes that did not fit the receiver's stated buffers. */
+export const TCB_CUT = 45;
+/** 1 when the strings follow in pieces after the publication. */
+export const TCB_IN_PIECES = 46;
 // Line 3.
 /** Pieces the sender has put into the window, counted from the start of the message; -1 when the sender is gone. */
 export const TCB_FILLED = 48;
@@ -61,6 +65,9 @@ export const TCB_SINCE = 68;
 export const TCB_PARKS = 69;
 /** Milliseconds (base + offset) at which the present wait ends; 0 for never. */
 export const TCB_DEADLINE = 70;
+/** 1 when the receiver has stated buffers; their sizes in bytes follow, one a string item. */
+export const TCB_ACCEPT_STATED = 71;
+export const TCB_ACCEPT = 72;
 // Line 5: the polling-me queue.
 /** 0, or index of the holder | QUEUE_CONTENDED. */
 export const TCB_QUEUE_LOCK = 80;
@@ -79,7 +86,7 @@ export const TCB_WAKEUP_NEXT = 101;
 export const TCB_WAKEUP_PREVIOUS = 102;
 /** 0, or 1 + the wakeup list it is linked in. */
 export const TCB_WAKEUP_LIST = 103;
-/** A home waiting thread with a remote sender in hand: the senders it has still to look at. */
+/** 1 when a message for a multiplexed thread lies in its ipc line, to be taken when it runs. */
 export const TCB_PENDING = 104;
 // Line 7: identity.
 export const TCB_ID = 112;

@@ -49,3 +49,8 @@ export function takeBytes(at: number, target: Uint8Array, start: number, length:
 export const moveBytes = (to: number, from: number, length: number): void => {
   bytes.copyWithin(to, from, from + length);
 };
+
+/** A private buffer for a message that no window can hold. */
+export const allocateBytes = (length: number): Uint8Array => new Uint8Array(length);
+
+export { registers } from './registers.ts';

@@ -25,3 +25,5 @@ export function waitDoorbell(at: number, value: number): Promise<unknown> | null
 
 /** How long to spin before parking, in loads. With one core the partner cannot run while we spin. */
 export const spinLoads: number = availableParallelism() > 1 ? SPIN_LOADS : 0;
+
+export { now_ms } from './clock.ts';

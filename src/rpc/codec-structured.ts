@@ -13,6 +13,7 @@
  * Invariant: what V8 would refuse to clone is refused here, by the brand of the object and not by its prototype; for
  * classes of the host whose brand cannot be seen, the host's own `structuredClone` is asked.
  */
+import { isMoved } from './move.ts';
 import { types } from 'node:util';
 
 /** The writing end. A writer takes a position and gives the next one. */
@@ -265,6 +266,7 @@ function writeDomException(sink: Sink, value: DOMException, position: number): n
 }
 
 function writeArrayBuffer(sink: Sink, value: ArrayBuffer, position: number, depth: number): number {
+  if (isMoved(value)) return writeCarried(sink, value, position);
   if (value.detached) sink.refuse('a detached ArrayBuffer', depth);
   let p = sink.byte(value.resizable ? KIND_RESIZABLE_BUFFER : KIND_ARRAY_BUFFER, position);
   p = sink.count(value.byteLength, p);

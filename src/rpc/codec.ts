@@ -21,6 +21,7 @@
  * The paper copies strings once and never looks inside them (section 5.2.2); a JavaScript value has no layout that could be
  * copied, so this pass is the price of ordinary values, and message words avoid it.
  */
+import { isMoved } from './move.ts';
 import { Buffer } from 'node:buffer';
 import { inspect, types } from 'node:util';
 import {
@@ -643,7 +644,7 @@ function writeBytes(value: object, position: number, depth: number): number {
   const buffer = bufferOf(value);
   const length = byteLengthOf(value);
   const isPart = length !== buffer.byteLength;
-  if (types.isSharedArrayBuffer(buffer) || (buffer as ArrayBuffer).resizable || isTracked(buffer)) return -1;
+  if (types.isSharedArrayBuffer(buffer) || (buffer as ArrayBuffer).resizable || isTracked(buffer) || isMoved(buffer)) return -1;
   if ((buffer as ArrayBuffer).detached) refuse('a view of a detached ArrayBuffer', depth);
   if (isPart && getPrototypeOf(value) !== Buffer.prototype) return -1;
   // The number after the view's is the buffer's; that of a pool goes to an object that nobody else has.

@@ -88,8 +88,6 @@ export interface Limits {
   readonly threads?: number | undefined;
   /** `.async` calls of one agent in the kernel at one time; more wait in the caller's own heap. Default 64. */
   readonly calls?: number | undefined;
-  /** Bytes of a thread's communication window. A longer message goes in pieces; it does not fail. */
-  readonly window_bytes?: number | undefined;
 }
 
 /** Options of `boot` and `bootSync`. */

@@ -1,0 +1,29 @@
+/**
+ * l3kernel: call code you do not trust as if it were a function. The public surface; the low level is `l3kernel/ipc`.
+ */
+import { api } from './api.ts';
+import type { IpcError as IpcErrorClass } from './rpc/ipc-error.ts';
+
+export const { boot, bootSync, task, lookup, move, here, IpcError } = api;
+export type IpcError = IpcErrorClass;
+/** The task this code runs in; the same object as `here`. */
+export const self: typeof here = here;
+
+export type {
+  Async,
+  BootOptions,
+  CallOptions,
+  Here,
+  IpcErrorCode,
+  Limits,
+  SpawnOptions,
+  Stubs,
+  Sync,
+  System,
+  Task,
+  TaskExit,
+  TaskInfo,
+  TaskKind,
+  TaskState,
+  ThreadId,
+} from './rpc/types.ts';

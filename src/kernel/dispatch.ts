@@ -1,0 +1,399 @@
+/**
+ * Threads multiplexed on one processor: local tasks. They share an agent, so exactly one runs at a time, and only this
+ * processor changes their states: plain loads and stores, no atomic operation on the way.
+ *
+ * A generator thread puts an operation into the registers and yields its number; the dispatcher performs it and resumes
+ * who comes next. `call` to a partner that waits is a direct process switch (paper 5.3.5): no queue is touched and the
+ * message stays in the registers. A passive thread is a function, run on its caller's stack. Senders of other processors
+ * come through the inbox. The dispatcher has a turn budget; the event loop runs when it is used up, and that is the
+ * timeslice. A call donates what is left of it.
+ */
+import { load, peek, poke, registers, store } from '#atomics';
+import { now_ms } from '#wait';
+import {
+  CALL,
+  DEADLOCK,
+  DENIED,
+  ERROR,
+  NEVER,
+  OK,
+  OP_CALL,
+  OP_RECEIVE,
+  OP_REPLY_AND_RECEIVE,
+  OP_SEND,
+  OP_YIELD,
+  PEER_GONE,
+  R_RECEIVE_TIMEOUT,
+  R_SEND_TIMEOUT,
+  R_SENDER,
+  R_SEQUENCE,
+  R_TAG,
+  R_WORD,
+  type Result,
+  SEND_TIMEOUT,
+  TAG_KIND,
+} from '../layout/message.ts';
+import { ANY_INDEX, INDEX_MASK, TURN_SWITCHES } from '../layout/params.ts';
+import type { Processor } from '../layout/task.ts';
+import { PROCESSOR_INBOX, processorAt } from '../layout/task.ts';
+import type { Tcb, ThreadId } from '../layout/tcb.ts';
+import {
+  HOME_POLL,
+  HOME_WAIT,
+  homePolling,
+  homeWaiting,
+  indexOfTcb,
+  KIND_MASK,
+  locked,
+  polling,
+  POLL,
+  running,
+  TCB_HOME,
+  TCB_ID,
+  TCB_PENDING,
+  TCB_PROCESSOR,
+  TCB_SENDER,
+  TCB_SEQUENCE,
+  TCB_STATE,
+  TCB_TAG,
+  tcbAt,
+  tcbOf,
+  waiting,
+} from '../layout/tcb.ts';
+import { sameClan } from './clan.ts';
+import { checkThread, finishMessage, reply, startSend } from './ipc-slow.ts';
+import { claim, unclaim, wake } from './park.ts';
+import { dequeue, enqueue, findInQueue, firstInQueue, queueOf } from './queue.ts';
+import { insertReady, isReady, takeReady } from './ready.ts';
+import { countSent, nextSequence, pullMessage, putMessage, takeMessage } from './transfer.ts';
+import { setWakeup } from './wakeup.ts';
+
+/** A generator thread: yields operations, is given results. */
+export type Body = Iterator<number, unknown, Result>;
+/** A passive thread: takes the call in the registers, leaves the answer there and returns its tag. */
+export type Passive = (tag: number) => number;
+
+const bodies: (Body | undefined)[] = [];
+const passives: (Passive | undefined)[] = [];
+/** Threads of this processor that wait for one elsewhere: their states are looked at each turn. */
+const abroad: Tcb[] = [];
+
+/** Makes `tcb`, a home thread of this agent, run this generator when it is next its turn. */
+export function startBody(processor: Processor, tcb: Tcb, body: Body): void {
+  bodies[indexOfTcb(tcb)] = body;
+  insertReady(processor, tcb);
+}
+
+/** Makes `tcb` a passive thread, open to calls. */
+export function startPassive(tcb: Tcb, handler: Passive): void {
+  passives[indexOfTcb(tcb)] = handler;
+  poke(tcb + TCB_STATE, homeWaiting(peek(tcb + TCB_ID), ANY_INDEX));
+}
+
+/** Forgets the code of a thread that has ended. */
+export function endBody(tcb: Tcb): void {
+  bodies[indexOfTcb(tcb)] = undefined;
+  passives[indexOfTcb(tcb)] = undefined;
+}
+
+/**
+ * Calls a passive thread of the own processor on this stack. DEADLOCK: it is being called already, by ourselves or by
+ * one who waits for us. The callee's handler sees the caller in R_SENDER and answers in the registers.
+ */
+export function callPassive(self: Tcb, to: ThreadId, tag: number): Result {
+  const partner = tcbOf(to);
+  const handler = passives[to & INDEX_MASK];
+  if (handler === undefined || peek(partner + TCB_ID) !== to) return checkThread(to) === OK ? DEADLOCK : PEER_GONE;
+  const opened = homeWaiting(to, ANY_INDEX);
+  if (peek(partner + TCB_STATE) !== opened) return DEADLOCK;
+  if (!sameClan(self, partner)) return DENIED;
+  const me = peek(self + TCB_ID);
+  poke(self + TCB_STATE, homeWaiting(me, to));
+  poke(partner + TCB_STATE, running(to));
+  registers[R_SENDER] = me;
+  registers[R_TAG] = tag;
+  countSent(self);
+  registers[R_TAG] = handler(tag);
+  registers[R_SENDER] = to;
+  poke(partner + TCB_STATE, opened);
+  poke(self + TCB_STATE, running(me));
+  return OK;
+}
+
+/** Whether `to` is a thread that this agent multiplexes and calls without a processor switch. */
+export const isPassiveHere = (to: ThreadId): boolean => passives[to & INDEX_MASK] !== undefined;
+
+/**
+ * Runs ready threads until none is left, `until` (an index, or 0) runs again, or the turn is used up. Returns whether
+ * there is more to do at once.
+ */
+export function dispatch(processor: Processor, until: number): boolean {
+  let current = takeReady(processor);
+  for (let switches = TURN_SWITCHES; switches > 0; switches--) {
+    if (current === until && until !== 0) return true;
+    if (current === 0) {
+      if (!lookAbroad(processor) && !drainInbox(processor)) return false;
+      current = takeReady(processor);
+      continue;
+    }
+    const next = step(processor, current);
+    current = next === 0 ? takeReady(processor) : next;
+  }
+  if (current !== 0) insertReady(processor, tcbAt(current));
+  return true;
+}
+
+/** Resumes one thread, performs what it yields, and returns who runs next: an index, or 0 for the ready queue. */
+function step(processor: Processor, index: number): number {
+  const self = tcbAt(index);
+  let result: Result = OK;
+  if (peek(self + TCB_PENDING) !== 0) result = takePending(self);
+  const body = bodies[index];
+  if (body === undefined) return servePassive(processor, self, index);
+  const step = body.next(result);
+  if (step.done === true) return endThread(self);
+  const op = step.value;
+  if (op === OP_CALL) return performCall(processor, self, index);
+  if (op === OP_REPLY_AND_RECEIVE) return performReplyAndReceive(processor, self, index);
+  if (op === OP_SEND) return performSend(processor, self, index);
+  if (op === OP_RECEIVE) return performReceive(processor, self, registers[R_SENDER]!);
+  if (op === OP_YIELD) insertReady(processor, self);
+  return 0;
+}
+
+function endThread(self: Tcb): number {
+  endBody(self);
+  poke(self + TCB_STATE, homeWaiting(peek(self + TCB_ID), peek(self + TCB_ID)));
+  return 0;
+}
+
+/** The message, or the kernel's result, that came while the thread did not run. */
+function takePending(self: Tcb): Result {
+  poke(self + TCB_PENDING, 0);
+  takeMessage(self);
+  return finishMessage(self);
+}
+
+/** Wakes `self` with a result code at its next turn. */
+function refuse(processor: Processor, self: Tcb, code: Result): number {
+  poke(self + TCB_SENDER, 0);
+  poke(self + TCB_TAG, ERROR | 1);
+  registers[R_WORD] = code;
+  putMessage(self, 0, ERROR | 1, 0);
+  poke(self + TCB_PENDING, 1);
+  poke(self + TCB_STATE, running(peek(self + TCB_ID)));
+  insertReady(processor, self);
+  return 0;
+}
+
+function performCall(processor: Processor, self: Tcb, index: number): number {
+  const to = registers[R_SENDER]!;
+  const partner = tcbOf(to);
+  const state = peek(partner + TCB_STATE);
+  if ((state === homeWaiting(to, ANY_INDEX) || state === homeWaiting(to, index)) && sameClan(self, partner)) {
+    // The direct switch: the message stays in the registers, no queue is touched.
+    const me = peek(self + TCB_ID);
+    const sequence = nextSequence();
+    poke(self + TCB_SEQUENCE, sequence);
+    poke(self + TCB_STATE, homeWaiting(me, to));
+    poke(partner + TCB_STATE, running(to));
+    registers[R_SENDER] = me;
+    registers[R_SEQUENCE] = sequence;
+    registers[R_TAG] = (registers[R_TAG]! & ~TAG_KIND) | CALL;
+    countSent(self);
+    const timeout_ms = registers[R_RECEIVE_TIMEOUT]!;
+    if (timeout_ms > 0) armWakeup(processor, self, timeout_ms);
+    return to & INDEX_MASK;
+  }
+  return performSlow(processor, self, to as ThreadId, (registers[R_TAG]! & ~TAG_KIND) | CALL);
+}
+
+function performSend(processor: Processor, self: Tcb, index: number): number {
+  const to = registers[R_SENDER]!;
+  const partner = tcbOf(to);
+  const state = peek(partner + TCB_STATE);
+  const tag = registers[R_TAG]! & ~TAG_KIND;
+  if ((state === homeWaiting(to, ANY_INDEX) || state === homeWaiting(to, index)) && sameClan(self, partner)) {
+    poke(partner + TCB_STATE, running(to));
+    registers[R_SENDER] = peek(self + TCB_ID);
+    registers[R_TAG] = tag;
+    countSent(self);
+    // A sender stays ready: one of the few times that a thread enters the ready queue.
+    insertReady(processor, self);
+    return to & INDEX_MASK;
+  }
+  return performSlow(processor, self, to as ThreadId, tag);
+}
+
+/** A send or call to a partner that does not wait here: it polls, or goes to another processor. */
+function performSlow(processor: Processor, self: Tcb, to: ThreadId, tag: number): number {
+  const me = peek(self + TCB_ID);
+  if (to === me) return refuse(processor, self, DEADLOCK);
+  const known = checkThread(to);
+  if (known !== OK) return refuse(processor, self, known);
+  const partner = tcbOf(to);
+  const sendTimeout_ms = registers[R_SEND_TIMEOUT]!;
+  if (peek(partner + TCB_HOME) === 0 || peek(partner + TCB_PROCESSOR) !== peek(self + TCB_PROCESSOR)) {
+    const begun = startSend(self, to, ANY_INDEX, tag, sendTimeout_ms);
+    if (begun !== OK) return refuse(processor, self, begun);
+    if (isReady(self)) return refuse(processor, self, OK);
+    abroad.push(self);
+    return 0;
+  }
+  if (!sameClan(self, partner)) return refuse(processor, self, DENIED);
+  if (sendTimeout_ms === 0) return refuse(processor, self, SEND_TIMEOUT);
+  putMessage(self, me, tag, nextSequence());
+  poke(self + TCB_STATE, homePolling(me, to));
+  enqueue(queueOf(partner), self);
+  const timeout_ms = sendTimeout_ms > 0 ? sendTimeout_ms : registers[R_RECEIVE_TIMEOUT]!;
+  if (timeout_ms > 0) armWakeup(processor, self, timeout_ms);
+  return 0;
+}
+
+function performReplyAndReceive(processor: Processor, self: Tcb, index: number): number {
+  const to = registers[R_SENDER]!;
+  const partner = tcbOf(to);
+  const me = peek(self + TCB_ID);
+  const answered =
+    peek(partner + TCB_STATE) === homeWaiting(to, index) && peek(partner + TCB_SEQUENCE) === registers[R_SEQUENCE];
+  if (answered && firstInQueue(queueOf(self)) === 0) {
+    poke(partner + TCB_STATE, running(to));
+    poke(self + TCB_STATE, homeWaiting(me, ANY_INDEX));
+    registers[R_SENDER] = me;
+    countSent(self);
+    return to & INDEX_MASK;
+  }
+  if (!answered) {
+    if (peek(partner + TCB_HOME) === 0) reply(self, to as ThreadId, registers[R_SEQUENCE]!, registers[R_TAG]!);
+    return performReceive(processor, self, 0);
+  }
+  // C before A: the ipc of who polls for us begins before the answered caller continues (paper 5.3.5).
+  putMessage(partner, me, registers[R_TAG]!, registers[R_SEQUENCE]!);
+  poke(partner + TCB_PENDING, 1);
+  countSent(self);
+  performReceive(processor, self, 0);
+  poke(partner + TCB_STATE, running(to));
+  return to & INDEX_MASK;
+}
+
+/** Takes the next message for `self` out of its queue, or lets it wait. Never runs it on the spot. */
+function performReceive(processor: Processor, self: Tcb, from: number): number {
+  const me = peek(self + TCB_ID);
+  const holder = me & INDEX_MASK;
+  for (;;) {
+    const index =
+      from === 0 ? dequeue(queueOf(self), holder) : findInQueue(queueOf(self), from & INDEX_MASK, holder);
+    if (index === 0) break;
+    if (!acceptPoller(processor, self, tcbAt(index))) continue;
+    poke(self + TCB_PENDING, 1);
+    poke(self + TCB_STATE, running(me));
+    insertReady(processor, self);
+    return 0;
+  }
+  if (from !== 0 && checkThread(from) !== OK) return refuse(processor, self, checkThread(from));
+  poke(self + TCB_STATE, homeWaiting(me, from === 0 ? ANY_INDEX : from));
+  const timeout_ms = registers[R_RECEIVE_TIMEOUT]!;
+  if (timeout_ms > 0) armWakeup(processor, self, timeout_ms);
+  return 0;
+}
+
+/** Moves the message of a polling sender, of this processor or another, into `self`'s line. False: it polls no more. */
+function acceptPoller(processor: Processor, self: Tcb, sender: Tcb): boolean {
+  const me = peek(self + TCB_ID);
+  const id = peek(sender + TCB_ID);
+  const calls = (peek(sender + TCB_TAG) & TAG_KIND) === CALL;
+  if (peek(sender + TCB_STATE) === homePolling(id, me)) {
+    pullMessage(self, sender);
+    countSent(sender);
+    if (calls) {
+      poke(sender + TCB_STATE, homeWaiting(id, me));
+    } else {
+      poke(sender + TCB_STATE, running(id));
+      insertReady(processor, sender);
+    }
+    return true;
+  }
+  if (!claim(sender, polling(id, me), locked(id, me))) return false;
+  pullMessage(self, sender);
+  if (calls) {
+    unclaim(sender, waiting(id, me));
+  } else {
+    unclaim(sender, running(id));
+    wake(sender);
+  }
+  return true;
+}
+
+/** Gives senders of other processors to the threads they want; those whose partner is busy stand in its queue. */
+export function drainInbox(processor: Processor): boolean {
+  const inbox = processor + PROCESSOR_INBOX;
+  let any = false;
+  while (firstInQueue(inbox) !== 0) {
+    const index = firstInQueue(inbox);
+    const sender = tcbAt(index);
+    const state = load(sender + TCB_STATE);
+    const target = tcbAt(state & INDEX_MASK);
+    findInQueue(inbox, index, indexOfTcb(target));
+    any = true;
+    if ((state & KIND_MASK) !== POLL) continue;
+    const receptive = peek(target + TCB_STATE);
+    const id = peek(target + TCB_ID);
+    if (receptive !== homeWaiting(id, ANY_INDEX) && receptive !== homeWaiting(id, index)) {
+      enqueue(queueOf(target), sender);
+    } else if (acceptPoller(processor, target, sender)) {
+      poke(target + TCB_PENDING, 1);
+      poke(target + TCB_STATE, running(id));
+      insertReady(processor, target);
+    }
+  }
+  return any;
+}
+
+/** Looks at the threads that wait for other processors; those that have their answer become ready. */
+function lookAbroad(processor: Processor): boolean {
+  let any = false;
+  for (let i = abroad.length - 1; i >= 0; i--) {
+    const tcb = abroad[i]!;
+    if (load(tcb + TCB_STATE) !== running(peek(tcb + TCB_ID))) continue;
+    abroad[i] = abroad[abroad.length - 1]!;
+    abroad.pop();
+    // A send that was taken leaves its own message in the line.
+    if (peek(tcb + TCB_SENDER) !== peek(tcb + TCB_ID)) poke(tcb + TCB_PENDING, 1);
+    insertReady(processor, tcb);
+    any = true;
+  }
+  return any;
+}
+
+/** A passive thread got a message from another processor: it is served, answered, and looks for the next. */
+function servePassive(processor: Processor, self: Tcb, index: number): number {
+  const handler = passives[index];
+  if (handler === undefined) return 0;
+  const from = registers[R_SENDER]!;
+  const sequence = registers[R_SEQUENCE]!;
+  const calls = (registers[R_TAG]! & TAG_KIND) === CALL;
+  const tag = handler(registers[R_TAG]!);
+  if (calls) reply(self, from as ThreadId, sequence, tag);
+  registers[R_RECEIVE_TIMEOUT] = NEVER;
+  return performReceive(processor, self, 0);
+}
+
+function armWakeup(processor: Processor, self: Tcb, timeout_ms: number): void {
+  const time_ms = now_ms();
+  setWakeup(processor, self, time_ms + timeout_ms, time_ms);
+}
+
+/** Whether threads of this processor wait for others: somebody must go on looking. */
+export const waitsAbroad = (): boolean => abroad.length > 0;
+
+/** The processor of a thread. */
+export const processorOf = (tcb: Tcb): Processor => processorAt(peek(tcb + TCB_PROCESSOR));
+
+/** Whether a home thread waits or polls. */
+export const isWaitingHome = (tcb: Tcb): boolean => {
+  const kind = load(tcb + TCB_STATE) & KIND_MASK;
+  return kind === HOME_WAIT || kind === HOME_POLL;
+};
+
+/** Marks a thread of this agent as not running, before its record is freed. */
+export const stopHome = (tcb: Tcb): void => store(tcb + TCB_STATE, homeWaiting(peek(tcb + TCB_ID), peek(tcb + TCB_ID)));

@@ -1,0 +1,420 @@
+/**
+ * Synchronous ipc, complete: what ipc.ts declines to. Every operation is here in full (paper 5.2.1): open and closed
+ * receive, polling senders, string items, timeouts, stale and dead partners, borders of clans.
+ *
+ * A sender that finds its partner not waiting stands in the partner's polling-me queue, its message in its own ipc line
+ * and window. It looks at the partner once more after it has queued, and a receiver looks at its queue before it opens
+ * and once more after: one of the two always sees the other.
+ */
+import { compareExchange, exchange, load, peek, poke, registers, store } from '#atomics';
+import { now_ms, spinLoads } from '#wait';
+import {
+  CALL,
+  CUT,
+  DEADLOCK,
+  DROPPED,
+  NEVER,
+  NO_SUCH_THREAD,
+  NOT_YET,
+  OK,
+  OPEN_ONLY,
+  PEER_GONE,
+  R_CUT,
+  R_SENDER,
+  R_TAG,
+  R_WORD,
+  RECEIVE_TIMEOUT,
+  REST,
+  type Result,
+  SEND_TIMEOUT,
+  SPIN_ONLY,
+  TAG_KIND,
+  TAG_STRINGS,
+} from '../layout/message.ts';
+import { ANY_INDEX, INDEX_MASK, PARK_SLICE_ms } from '../layout/params.ts';
+import type { Tcb, ThreadId } from '../layout/tcb.ts';
+import {
+  generationOf,
+  KIND_MASK,
+  LOCK,
+  locked,
+  PARKED,
+  POLL,
+  polling,
+  running,
+  TCB_CUT,
+  TCB_HOME,
+  TCB_ID,
+  TCB_SENDER,
+  TCB_SEQUENCE,
+  TCB_STATE,
+  TCB_TAG,
+  TCB_TAKEN,
+  tcbAt,
+  tcbOf,
+  WAIT,
+  waiting,
+} from '../layout/tcb.ts';
+import { redirect, sameClan } from './clan.ts';
+import { claim, doorbellOf, park, pollingQueue, ring, unclaim, wake, withdraw } from './park.ts';
+import { dequeue, enqueue, findInQueue, firstInQueue, queueOf, removeFromQueue } from './queue.ts';
+import {
+  countSent,
+  inPieces,
+  nextSequence,
+  pullMessage,
+  putMessage,
+  putStrings,
+  sendPieces,
+  takeMessage,
+  takeStrings,
+} from './transfer.ts';
+
+/** OK, or why no message can reach thread `id`: it ended, or it never was. */
+export function checkThread(id: number): Result {
+  const tcb = tcbOf(id);
+  const present = peek(tcb + TCB_ID);
+  if (present === id && peek(tcb + TCB_TAKEN) !== 0) return OK;
+  return generationOf(id) < generationOf(present) || present === id ? PEER_GONE : NO_SUCH_THREAD;
+}
+
+/** As `call` in ipc.ts, for every case. */
+export function callSlow(
+  self: Tcb,
+  to: ThreadId,
+  expect: number,
+  tag: number,
+  sendTimeout_ms: number,
+  receiveTimeout_ms: number,
+): Result {
+  const begun = startSend(self, to, expect, (tag & ~TAG_KIND) | CALL, sendTimeout_ms);
+  return begun === OK ? awaitMessage(self, sendTimeout_ms, receiveTimeout_ms) : begun;
+}
+
+/** Sends the registers to `to`; waits until the partner has taken them. OK, CUT or the failure. */
+export function send(self: Tcb, to: ThreadId, tag: number, timeout_ms: number): Result {
+  const begun = startSend(self, to, ANY_INDEX, tag & ~TAG_KIND, timeout_ms);
+  if (begun !== OK) return begun;
+  if ((load(self + TCB_STATE) & ~PARKED) === running(peek(self + TCB_ID))) return registers[R_CUT] === 0 ? OK : CUT;
+  return awaitMessage(self, timeout_ms, NEVER);
+}
+
+/**
+ * Begins a send or a call and does not wait. OK: the message is with the partner, or `self` stands in its polling-me
+ * queue (state POLL); after a call `self` waits. Anything else: nothing has happened, `self` runs.
+ */
+export function startSend(self: Tcb, to: ThreadId, expect: number, tag: number, sendTimeout_ms: number): Result {
+  const me = peek(self + TCB_ID) as ThreadId;
+  if (to === me) return DEADLOCK;
+  const known = checkThread(to);
+  if (known !== OK) return known;
+  let partner = tcbOf(to);
+  if (!sameClan(self, partner)) {
+    const via = redirect(self, partner);
+    if (via < 0) return -via;
+    to = via as ThreadId;
+    partner = tcbOf(to);
+  }
+  registers[R_CUT] = 0;
+  const sequence = nextSequence();
+  if (claimReceptive(partner, to, expect, me)) return push(self, partner, tag, sequence);
+  if (sendTimeout_ms === 0) return SEND_TIMEOUT;
+  return startPolling(self, partner, to, expect, tag, sequence);
+}
+
+/** Claims a partner that waits as expected, or for `me` alone: what it awaits of me may be a call as well as a reply. */
+function claimReceptive(partner: Tcb, to: ThreadId, expect: number, me: ThreadId): boolean {
+  if (peek(partner + TCB_HOME) !== 0) return false;
+  const taken = locked(to, me);
+  return claim(partner, waiting(to, expect), taken) || claim(partner, waiting(to, me), taken);
+}
+
+/** Gives the message to a claimed partner. */
+function push(self: Tcb, partner: Tcb, tag: number, sequence: number): Result {
+  const me = peek(self + TCB_ID);
+  const to = peek(partner + TCB_ID);
+  putMessage(partner, me, tag, sequence);
+  if ((tag & TAG_STRINGS) !== 0) {
+    putStrings(self, partner, tag);
+    registers[R_CUT] = peek(partner + TCB_CUT);
+  }
+  if ((tag & TAG_KIND) === CALL) {
+    poke(self + TCB_SEQUENCE, sequence);
+    store(self + TCB_STATE, waiting(me, to));
+  }
+  return publish(self, partner, to, tag);
+}
+
+/** Lets a claimed partner run with the message in its line; the pieces of a long one follow. */
+function publish(self: Tcb, partner: Tcb, to: number, tag: number): Result {
+  const pieces = inPieces(partner, tag);
+  countSent(self);
+  // SYNC POINT: pairs with awaitMessage of the partner.
+  if ((exchange(partner + TCB_STATE, running(to)) & PARKED) !== 0) wake(partner);
+  return pieces ? sendPieces(self, partner, tag) : OK;
+}
+
+function startPolling(
+  self: Tcb,
+  partner: Tcb,
+  to: ThreadId,
+  expect: number,
+  tag: number,
+  sequence: number,
+): Result {
+  const me = peek(self + TCB_ID) as ThreadId;
+  putMessage(self, me, tag, sequence);
+  if ((tag & TAG_STRINGS) !== 0) putStrings(self, self, tag);
+  const mine = polling(me, to);
+  store(self + TCB_STATE, mine);
+  const queue = pollingQueue(partner);
+  enqueue(queue, self);
+  if (peek(partner + TCB_HOME) !== 0) ring(doorbellOf(partner));
+  else if (claimReceptive(partner, to, expect, me)) {
+    // It opened meanwhile: the message goes straight. Nobody else may take us now, but a cancellation may.
+    const ours = compareExchange(self + TCB_STATE, mine, running(me)) === mine;
+    removeFromQueue(queue, self, me & INDEX_MASK);
+    if (ours) return push(self, partner, tag, sequence);
+    unclaim(partner, waiting(to, expect));
+    return OK;
+  }
+  const known = checkThread(to);
+  if (known !== OK && withdraw(self, load(self + TCB_STATE))) return known;
+  return OK;
+}
+
+/**
+ * Waits until the own state is "running": the message, or the news that there is none, lies in the own line. Spins, then
+ * parks. A timeout ends the wait only if no partner has claimed it: what has started is waited for.
+ */
+export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_ms: number): Result {
+  const me = peek(self + TCB_ID);
+  const here = running(me);
+  let phase = load(self + TCB_STATE) & KIND_MASK;
+  const target = load(self + TCB_STATE) & INDEX_MASK;
+  let deadline_ms = NEVER;
+  for (let spins = receiveTimeout_ms === OPEN_ONLY ? 0 : spinLoads; ; spins--) {
+    const state = load(self + TCB_STATE);
+    // A send ends with the own message still in the line; anything else was written by a partner or the kernel.
+    if (state === here) return peek(self + TCB_SENDER) === me ? sent(self, target) : received(self);
+    const kind = state & KIND_MASK;
+    if (kind === WAIT && phase === POLL) {
+      // Taken out of the queue: from here on it is the answer that is waited for.
+      const begun = continueSend(self, target);
+      if (begun !== OK) return begun;
+      phase = WAIT;
+      if (receiveTimeout_ms !== REST) deadline_ms = NEVER;
+      spins = spinLoads;
+    }
+    if (spins > 0) continue;
+    const timeout_ms = phase === POLL || receiveTimeout_ms === REST ? sendTimeout_ms : receiveTimeout_ms;
+    if (timeout_ms === SPIN_ONLY || timeout_ms === OPEN_ONLY) return NOT_YET;
+    let remaining_ms = PARK_SLICE_ms;
+    if (timeout_ms !== NEVER && kind !== LOCK) {
+      const time_ms = now_ms();
+      if (deadline_ms === NEVER) deadline_ms = time_ms + timeout_ms;
+      remaining_ms = deadline_ms - time_ms;
+      if (remaining_ms <= 0) {
+        if (withdraw(self, state)) return phase === POLL ? SEND_TIMEOUT : RECEIVE_TIMEOUT;
+        continue;
+      }
+    }
+    park(self, state, remaining_ms);
+  }
+}
+
+/** The own message was pulled out of the queue. If it was too long for a window its bytes go now. */
+export function continueSend(self: Tcb, target: number): Result {
+  countSent(self);
+  const tag = peek(self + TCB_TAG);
+  registers[R_CUT] = (tag & TAG_STRINGS) === 0 ? 0 : peek(self + TCB_CUT);
+  return inPieces(self, tag) ? sendPieces(self, tcbAt(target), tag) : OK;
+}
+
+function sent(self: Tcb, target: number): Result {
+  const result = continueSend(self, target);
+  return result === OK && registers[R_CUT] !== 0 ? CUT : result;
+}
+
+function received(self: Tcb): Result {
+  takeMessage(self);
+  return finishMessage(self);
+}
+
+/** What remains to do for a message whose words are in the registers: kernel errors, and strings. */
+export function finishMessage(self: Tcb): Result {
+  if (registers[R_SENDER] === 0) return registers[R_WORD]!;
+  return (registers[R_TAG]! & TAG_STRINGS) === 0 ? OK : takeStrings(self);
+}
+
+/** Waits for a message of thread `from` (closed), or of anybody (open, `from` 0). */
+export function receive(self: Tcb, from: number, timeout_ms: number): Result {
+  if (from === 0) {
+    if (pullNext(self)) return received(self);
+    return openAndAwait(self, timeout_ms);
+  }
+  const begun = startReceive(self, from);
+  if (begun === OK) return received(self);
+  return begun === NOT_YET ? awaitMessage(self, NEVER, timeout_ms) : begun;
+}
+
+/**
+ * Begins a closed receive and does not wait. OK: the message is in the own line already. NOT_YET: `self` waits for
+ * `from`. Anything else: it can never come.
+ */
+export function startReceive(self: Tcb, from: number): Result {
+  const me = peek(self + TCB_ID);
+  if (from === me) return DEADLOCK;
+  if (pullFrom(self, from)) return OK;
+  const closed = waiting(me, from);
+  store(self + TCB_STATE, closed);
+  // Re-check, as in startPolling: a sender that queued before the wait was visible, a partner that died before it.
+  const known = checkThread(from);
+  if ((known !== OK || firstInQueue(queueOf(self)) !== 0) && claim(self, closed, running(me))) {
+    if (pullFrom(self, from)) return OK;
+    if (known !== OK) return known;
+    store(self + TCB_STATE, closed);
+  }
+  return NOT_YET;
+}
+
+/** Opens the own state to anybody, and waits. */
+export function openAndAwait(self: Tcb, timeout_ms: number): Result {
+  store(self + TCB_STATE, waiting(peek(self + TCB_ID), ANY_INDEX));
+  return awaitOpened(self, timeout_ms);
+}
+
+/** Waits in the open state, which is set already. */
+export function awaitOpened(self: Tcb, timeout_ms: number): Result {
+  const me = peek(self + TCB_ID);
+  const opened = waiting(me, ANY_INDEX);
+  while (firstInQueue(queueOf(self)) !== 0 && claim(self, opened, running(me))) {
+    if (pullNext(self)) return received(self);
+    store(self + TCB_STATE, opened);
+  }
+  return awaitMessage(self, NEVER, timeout_ms);
+}
+
+/** Takes the first live sender out of the own queue, its message into the own line. False: there is none. */
+function pullNext(self: Tcb): boolean {
+  const sender = claimNext(self);
+  if (sender === 0) return false;
+  pull(self, sender as Tcb);
+  return true;
+}
+
+/** Claims the first sender that still polls; entries that no longer do are thrown out. 0 when there is none. */
+function claimNext(self: Tcb): Tcb | 0 {
+  const me = peek(self + TCB_ID);
+  for (;;) {
+    const index = dequeue(queueOf(self), me & INDEX_MASK);
+    if (index === 0) return 0;
+    const sender = tcbAt(index);
+    const id = peek(sender + TCB_ID);
+    if (claim(sender, polling(id, me), locked(id, me))) return sender;
+  }
+}
+
+function pullFrom(self: Tcb, from: number): boolean {
+  const me = peek(self + TCB_ID);
+  if (findInQueue(queueOf(self), from & INDEX_MASK, me & INDEX_MASK) === 0) return false;
+  const sender = tcbOf(from);
+  if (!claim(sender, polling(from, me), locked(from, me))) return false;
+  pull(self, sender);
+  return true;
+}
+
+/** Copies the message of a claimed sender into the own line and lets the sender go on: to its wait, or to run. */
+function pull(self: Tcb, sender: Tcb): void {
+  const tag = peek(sender + TCB_TAG);
+  const id = peek(sender + TCB_ID);
+  pullMessage(self, sender);
+  const calls = (tag & TAG_KIND) === CALL;
+  const pieces = inPieces(sender, tag);
+  if (!calls) {
+    if ((exchange(sender + TCB_STATE, running(id)) & PARKED) !== 0) wake(sender);
+    return;
+  }
+  // Nobody is waked for having been taken: the parked bit stays. Only pieces need the sender's own processor.
+  unclaim(sender, waiting(id, peek(self + TCB_ID)));
+  if (pieces && (load(sender + TCB_STATE) & PARKED) !== 0) wake(sender);
+}
+
+/** Answers the call `sequence` of `to` with the registers; does not wait. DROPPED: it no longer waits for this answer. */
+export function reply(self: Tcb, to: ThreadId, sequence: number, tag: number): Result {
+  const partner = tcbOf(to);
+  const prepared = prepareReply(self, partner, to, sequence, tag);
+  return prepared === OK ? publish(self, partner, to, tag) : prepared;
+}
+
+/** Claims the caller, checks that it awaits this very answer, and writes it. */
+function prepareReply(self: Tcb, partner: Tcb, to: ThreadId, sequence: number, tag: number): Result {
+  const me = peek(self + TCB_ID);
+  const awaiting = waiting(to, me);
+  if (!claim(partner, awaiting, locked(to, me))) return DROPPED;
+  if (peek(partner + TCB_SEQUENCE) !== sequence) {
+    unclaim(partner, awaiting);
+    return DROPPED;
+  }
+  putMessage(partner, me, tag, sequence);
+  if ((tag & TAG_STRINGS) !== 0) putStrings(self, partner, tag);
+  return OK;
+}
+
+/**
+ * As `replyAndReceive` in ipc.ts, for every case. When somebody polls for us, its ipc begins before the answered caller
+ * continues (paper 5.3.5), and our state never opens: who was there first is served first.
+ */
+export function replyAndReceiveSlow(
+  self: Tcb,
+  to: ThreadId,
+  sequence: number,
+  tag: number,
+  receiveTimeout_ms: number,
+): Result {
+  const partner = tcbOf(to);
+  const prepared = prepareReply(self, partner, to, sequence, tag);
+  const next = claimNext(self);
+  if (next === 0) store(self + TCB_STATE, waiting(peek(self + TCB_ID), ANY_INDEX));
+  if (prepared === OK) publish(self, partner, to, tag);
+  if (next === 0) return awaitOpened(self, receiveTimeout_ms);
+  pull(self, next);
+  return received(self);
+}
+
+/**
+ * Answers as `reply` does and waits for `to` alone again: the end of an upcall, whose caller goes on with our call.
+ * `awaited` is the sequence of that call.
+ */
+export function replyAndReceiveFrom(
+  self: Tcb,
+  to: ThreadId,
+  sequence: number,
+  tag: number,
+  from: ThreadId,
+  awaited: number,
+  receiveTimeout_ms: number,
+): Result {
+  const begun = replyAndWaitFrom(self, to, sequence, tag, from, awaited);
+  return begun === OK ? awaitMessage(self, NEVER, receiveTimeout_ms) : begun;
+}
+
+/** The half of `replyAndReceiveFrom` that does not block. */
+export function replyAndWaitFrom(
+  self: Tcb,
+  to: ThreadId,
+  sequence: number,
+  tag: number,
+  from: ThreadId,
+  awaited: number,
+): Result {
+  const me = peek(self + TCB_ID);
+  const partner = tcbOf(to);
+  const prepared = prepareReply(self, partner, to, sequence, tag);
+  const closed = waiting(me, from);
+  poke(self + TCB_SEQUENCE, awaited);
+  store(self + TCB_STATE, closed);
+  if (prepared === OK) publish(self, partner, to, tag);
+  const known = checkThread(from);
+  return known !== OK && claim(self, closed, running(me)) ? known : OK;
+}

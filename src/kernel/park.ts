@@ -1,0 +1,80 @@
+/**
+ * Claiming, parking and waking: all that happens on a state word beyond its plain meaning.
+ *
+ * A thread parks by setting the parked bit of its own state word with a compare-exchange and sleeping on exactly that
+ * value; there is no other flag. Whoever changes the word carries the bit along until the publication, finds it in the
+ * old value there, and rings. What is rung is the state word itself, or, for threads that an event loop watches, the
+ * doorbell of their processor.
+ */
+import { add, compareExchange, load, peek, poke } from '#atomics';
+import { notify, now_ms, wait } from '#wait';
+import { INDEX_MASK, PARK_SLICE_ms } from '../layout/params.ts';
+import { processorAt, PROCESSOR_DOORBELL, PROCESSOR_INBOX } from '../layout/task.ts';
+import type { Tcb } from '../layout/tcb.ts';
+import {
+  KIND_MASK,
+  PARKED,
+  POLL,
+  running,
+  TCB_BELL,
+  TCB_HOME,
+  TCB_ID,
+  TCB_PARKS,
+  TCB_PROCESSOR,
+  TCB_SINCE,
+  TCB_STATE,
+  tcbAt,
+} from '../layout/tcb.ts';
+import { queueOf, removeFromQueue } from './queue.ts';
+
+/** Moves a state word from `expected` to `next`, parked or not; the parked bit stays as it is. */
+export function claim(tcb: Tcb, expected: number, next: number): boolean {
+  const seen = compareExchange(tcb + TCB_STATE, expected, next);
+  if (seen === expected) return true;
+  const asleep = expected | PARKED;
+  return seen === asleep && compareExchange(tcb + TCB_STATE, asleep, next | PARKED) === asleep;
+}
+
+/** Takes back a claim without a trace; the owner may have parked on the locked word meanwhile. */
+export function unclaim(tcb: Tcb, before: number): void {
+  for (;;) {
+    const seen = load(tcb + TCB_STATE);
+    if (compareExchange(tcb + TCB_STATE, seen, before | (seen & PARKED)) === seen) return;
+  }
+}
+
+/** Rings a thread whose state word had the parked bit when it was published. SYNC POINT: pairs with park. */
+export function wake(tcb: Tcb): void {
+  const bell = peek(tcb + TCB_BELL);
+  if (bell === 0) notify(tcb + TCB_STATE);
+  else ring(bell);
+}
+
+/** Rings a doorbell: its count goes up, so that a listener about to sleep sees that it must not. */
+export function ring(bell: number): void {
+  add(bell, 1);
+  notify(bell);
+}
+
+export const doorbellOf = (tcb: Tcb): number => processorAt(peek(tcb + TCB_PROCESSOR)) + PROCESSOR_DOORBELL;
+
+/** Sleeps on the own state word while it is `state`, at most `timeout_ms`. Returns early at any news. */
+export function park(self: Tcb, state: number, timeout_ms: number): void {
+  const asleep = state | PARKED;
+  if (state !== asleep && compareExchange(self + TCB_STATE, state, asleep) !== state) return;
+  poke(self + TCB_SINCE, now_ms());
+  poke(self + TCB_PARKS, (peek(self + TCB_PARKS) + 1) | 0);
+  wait(self + TCB_STATE, asleep, Math.min(timeout_ms, PARK_SLICE_ms));
+}
+
+/** The queue in which a thread polls for `target`: its own, or the inbox of its processor when it is multiplexed. */
+export const pollingQueue = (target: Tcb): number =>
+  peek(target + TCB_HOME) === 0 ? queueOf(target) : processorAt(peek(target + TCB_PROCESSOR)) + PROCESSOR_INBOX;
+
+/** Ends the own wait, if nobody has claimed it since `state` was read: the thread runs again, out of every queue. */
+export function withdraw(self: Tcb, state: number): boolean {
+  const me = peek(self + TCB_ID);
+  if (compareExchange(self + TCB_STATE, state, running(me)) !== state) return false;
+  if ((state & KIND_MASK) === POLL) removeFromQueue(pollingQueue(tcbAt(state & INDEX_MASK)), self, me & INDEX_MASK);
+  return true;
+}

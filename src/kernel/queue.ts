@@ -1,0 +1,108 @@
+/**
+ * The polling-me queue: the threads that want to send to one thread, in order of arrival (paper 5.3.2). The same
+ * structure is the inbox of a processor. Doubly linked through the tcbs.
+ *
+ * The truth is the sender's state word (POLL, target); the queue is a hint under a lock that names its holder. An entry
+ * whose thread no longer polls is thrown out by whoever meets it. The lock is held for a few stores and never across a
+ * wait; who finds it held spins shortly, then sleeps on the lock word.
+ *
+ * `queue` is the word index of the head: four words {lock, first, last, ticket}.
+ */
+import { add, compareExchange, exchange, load, peek, poke } from '#atomics';
+import { notify, spinLoads, wait } from '#wait';
+import type { Tcb } from '../layout/tcb.ts';
+import {
+  indexOfTcb,
+  QUEUE_CONTENDED,
+  TCB_POLL_NEXT,
+  TCB_POLL_PREVIOUS,
+  TCB_QUEUE_FIRST,
+  TCB_QUEUE_LAST,
+  TCB_QUEUE_LOCK,
+  TCB_QUEUE_TICKET,
+  TCB_TICKET,
+  tcbAt,
+} from '../layout/tcb.ts';
+
+const FIRST = TCB_QUEUE_FIRST - TCB_QUEUE_LOCK;
+const LAST = TCB_QUEUE_LAST - TCB_QUEUE_LOCK;
+const TICKET = TCB_QUEUE_TICKET - TCB_QUEUE_LOCK;
+/** A sleeper on the lock looks again after this long: its holder may have died. */
+const LOCK_SLICE_ms = 2;
+
+/** Head of the polling-me queue of a thread. */
+export const queueOf = (tcb: Tcb): number => tcb + TCB_QUEUE_LOCK;
+
+/** Takes the lock in the name of `holder` (the index of a tcb of this agent). */
+export function lockQueue(queue: number, holder: number): void {
+  for (let spins = spinLoads; ; spins--) {
+    if (load(queue) === 0 && compareExchange(queue, 0, holder) === 0) return;
+    if (spins > 0) continue;
+    const seen = load(queue);
+    if (seen === 0) continue;
+    const contended = seen | QUEUE_CONTENDED;
+    if (seen === contended || compareExchange(queue, seen, contended) === seen) wait(queue, contended, LOCK_SLICE_ms);
+  }
+}
+
+export function unlockQueue(queue: number): void {
+  // SYNC POINT: pairs with lockQueue. A sleeper has left its bit; it takes the lock afresh.
+  if ((exchange(queue, 0) & QUEUE_CONTENDED) !== 0) notify(queue);
+}
+
+/** First sender's index, 0 when nobody waits. A look without the lock: a hint, re-checked by who acts on it. */
+export const firstInQueue = (queue: number): number => load(queue + FIRST);
+
+/** Appends a thread that already polls. */
+export function enqueue(queue: number, sender: Tcb): void {
+  const index = indexOfTcb(sender);
+  lockQueue(queue, index);
+  const last = peek(queue + LAST);
+  poke(sender + TCB_TICKET, add(queue + TICKET, 1));
+  poke(sender + TCB_POLL_NEXT, 0);
+  poke(sender + TCB_POLL_PREVIOUS, last);
+  if (last === 0) exchange(queue + FIRST, index);
+  else poke(tcbAt(last) + TCB_POLL_NEXT, index);
+  poke(queue + LAST, index);
+  unlockQueue(queue);
+}
+
+/** Takes the first entry out and returns its index, or 0. `holder` is the index of the receiver. */
+export function dequeue(queue: number, holder: number): number {
+  if (load(queue + FIRST) === 0) return 0;
+  lockQueue(queue, holder);
+  const first = peek(queue + FIRST);
+  if (first !== 0) unlink(queue, tcbAt(first));
+  unlockQueue(queue);
+  return first;
+}
+
+/** Takes this entry out if it is in; a withdrawing sender and a repair may both try. */
+export function removeFromQueue(queue: number, entry: Tcb, holder: number): void {
+  lockQueue(queue, holder);
+  const index = indexOfTcb(entry);
+  if (peek(queue + FIRST) === index || peek(entry + TCB_POLL_PREVIOUS) !== 0) unlink(queue, entry);
+  unlockQueue(queue);
+}
+
+function unlink(queue: number, entry: Tcb): void {
+  const next = peek(entry + TCB_POLL_NEXT);
+  const previous = peek(entry + TCB_POLL_PREVIOUS);
+  if (previous === 0) exchange(queue + FIRST, next);
+  else poke(tcbAt(previous) + TCB_POLL_NEXT, next);
+  if (next === 0) poke(queue + LAST, previous);
+  else poke(tcbAt(next) + TCB_POLL_PREVIOUS, previous);
+  poke(entry + TCB_POLL_NEXT, 0);
+  poke(entry + TCB_POLL_PREVIOUS, 0);
+}
+
+/** Index of the queued thread for which `wanted` holds the index; 0 when it is not queued. */
+export function findInQueue(queue: number, wanted: number, holder: number): number {
+  if (load(queue + FIRST) === 0) return 0;
+  lockQueue(queue, holder);
+  let index = peek(queue + FIRST);
+  while (index !== 0 && index !== wanted) index = peek(tcbAt(index) + TCB_POLL_NEXT);
+  if (index !== 0) unlink(queue, tcbAt(index));
+  unlockQueue(queue);
+  return index;
+}

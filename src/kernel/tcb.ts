@@ -1,0 +1,168 @@
+/**
+ * Making and unmaking threads, tasks and processors: the only writers of identities. A free record is searched from
+ * where the last search ended, so that an index, and with it a generation, is reused as late as possible.
+ */
+import { add, compareExchange, load, peek, poke, store } from '#atomics';
+import {
+  HEADER_HASH,
+  HEADER_MAGIC,
+  HEADER_TASK_CURSOR,
+  HEADER_TASKS,
+  HEADER_TASKS_MAX,
+  HEADER_THREAD_CURSOR,
+  HEADER_THREADS,
+  HEADER_THREADS_MAX,
+  HEADER_VERSION,
+  HEADER_WINDOW_NEXT,
+} from '../layout/map.ts';
+import {
+  GENERATION_MASK,
+  INDEX_MASK,
+  LAYOUT_VERSION,
+  MAGIC,
+  THREADS_MAX,
+  WINDOW_BYTES,
+  WINDOW_SMALL_BYTES,
+} from '../layout/params.ts';
+import type { Processor, TaskId, TaskRecord } from '../layout/task.ts';
+import {
+  processorAt,
+  PROCESSOR_TASK,
+  PROCESSOR_WORDS,
+  TASK_CHIEF,
+  TASK_DEPTH,
+  TASK_FREE,
+  TASK_ID,
+  TASK_KIND,
+  TASK_PROCESSOR,
+  TASK_STARTING,
+  TASK_STATE,
+  TASK_WORDS,
+  taskAt,
+} from '../layout/task.ts';
+import type { Tcb, ThreadId } from '../layout/tcb.ts';
+import {
+  DEAD,
+  generationOf,
+  running,
+  TCB_BELL,
+  TCB_CHIEF,
+  TCB_HOME,
+  TCB_ID,
+  TCB_PROCESSOR,
+  TCB_STATE,
+  TCB_TAKEN,
+  TCB_TASK,
+  TCB_WINDOW,
+  TCB_WINDOW_BYTES,
+  TCB_WORDS,
+  tcbAt,
+  threadIdOf,
+} from '../layout/tcb.ts';
+import { allocateWindow, freeWindow, WINDOWS_START } from './window.ts';
+
+/** Prepares fresh kernel memory. Limits: how many threads and tasks may exist at one time. */
+export function formatMemory(threads_max: number, tasks_max: number, layoutHash: number): void {
+  poke(HEADER_VERSION, LAYOUT_VERSION);
+  poke(HEADER_HASH, layoutHash);
+  poke(HEADER_THREADS_MAX, threads_max);
+  poke(HEADER_TASKS_MAX, tasks_max);
+  poke(HEADER_THREAD_CURSOR, 1);
+  poke(HEADER_TASK_CURSOR, 1);
+  poke(HEADER_WINDOW_NEXT, WINDOWS_START);
+  store(HEADER_MAGIC, MAGIC);
+}
+
+/** Whether this agent's kernel memory belongs to a running system of this very layout. */
+export const isFormatted = (layoutHash: number): boolean =>
+  load(HEADER_MAGIC) === MAGIC && peek(HEADER_VERSION) === LAYOUT_VERSION && peek(HEADER_HASH) === layoutHash;
+
+/** Takes a free index below `max`, one from the cursor on, by its word at `taken(index)`; 0 when all are in use. */
+function takeIndex(cursor: number, count: number, limit: number, max: number, taken: (index: number) => number): number {
+  if (add(count, 1) >= limit) {
+    add(count, -1);
+    return 0;
+  }
+  for (let tries = 0; tries <= max; tries++) {
+    const index = (add(cursor, 1) % max) + 1;
+    const word = taken(index);
+    if (load(word) === 0 && compareExchange(word, 0, 1) === 0) return index;
+  }
+  add(count, -1);
+  return 0;
+}
+
+/**
+ * Makes a thread of `task` on `processor`, running, without a window. `home`: it is multiplexed there. Returns its id,
+ * or 0 when the system has all the threads it may have.
+ */
+export function createThread(task: TaskRecord, processor: Processor, home: boolean): ThreadId {
+  const limit = peek(HEADER_THREADS_MAX);
+  const index = takeIndex(HEADER_THREAD_CURSOR, HEADER_THREADS, limit, THREADS_MAX, (i) => tcbAt(i) + TCB_TAKEN);
+  if (index === 0) return 0 as ThreadId;
+  const tcb = tcbAt(index);
+  const generation = generationOf(peek(tcb + TCB_ID)) + 1;
+  const id = threadIdOf(index, generation > GENERATION_MASK ? 1 : generation);
+  poke(tcb + TCB_ID, id);
+  poke(tcb + TCB_TASK, peek(task + TASK_ID));
+  poke(tcb + TCB_CHIEF, peek(task + TASK_CHIEF));
+  poke(tcb + TCB_PROCESSOR, (processor - processorAt(0)) / PROCESSOR_WORDS);
+  poke(tcb + TCB_BELL, 0);
+  poke(tcb + TCB_HOME, home ? 1 : 0);
+  store(tcb + TCB_STATE, running(id));
+  return id;
+}
+
+/** Gives a thread a communication window: the large one, or that of a single call. False: no memory is left. */
+export function giveWindow(tcb: Tcb, large: boolean): boolean {
+  const size_bytes = large ? WINDOW_BYTES : WINDOW_SMALL_BYTES;
+  const at = allocateWindow(size_bytes, peek(tcb + TCB_ID) & INDEX_MASK);
+  if (at === 0) return false;
+  poke(tcb + TCB_WINDOW, at);
+  poke(tcb + TCB_WINDOW_BYTES, size_bytes);
+  return true;
+}
+
+/**
+ * Gives the record of a dead thread back. The id stays in it: whoever asks for that thread later learns that it is gone.
+ * Everything else is wiped, so that the next thread begins as in fresh memory.
+ */
+export function freeThread(tcb: Tcb, holder: number): void {
+  const window = peek(tcb + TCB_WINDOW);
+  if (window !== 0) freeWindow(window, peek(tcb + TCB_WINDOW_BYTES), holder);
+  const id = peek(tcb + TCB_ID);
+  store(tcb + TCB_STATE, DEAD);
+  for (let i = 1; i < TCB_WORDS; i++) {
+    if (i !== TCB_TAKEN) poke(tcb + i, i === TCB_ID ? id : 0);
+  }
+  add(HEADER_THREADS, -1);
+  store(tcb + TCB_TAKEN, 0);
+}
+
+/** Makes a task whose chief is `chief` (0 for the first), with a processor of its own unless one is given. */
+export function createTask(chief: TaskId, kind: number, processor: Processor | 0): TaskId {
+  const limit = peek(HEADER_TASKS_MAX);
+  const index = takeIndex(HEADER_TASK_CURSOR, HEADER_TASKS, limit + 1, limit, (i) => taskAt(i) + TASK_STATE);
+  if (index === 0) return 0 as TaskId;
+  const task = taskAt(index);
+  const generation = generationOf(peek(task + TASK_ID)) + 1;
+  const id = threadIdOf(index, generation > GENERATION_MASK ? 1 : generation) as number as TaskId;
+  for (let i = 1; i < TASK_WORDS; i++) poke(task + i, 0);
+  poke(task + TASK_ID, id);
+  poke(task + TASK_CHIEF, chief);
+  poke(task + TASK_DEPTH, chief === 0 ? 0 : peek(taskAt(chief & INDEX_MASK) + TASK_DEPTH) + 1);
+  poke(task + TASK_KIND, kind);
+  // A task in an agent of its own has the processor of its index; a local task lives on its maker's.
+  const own = processor === 0 ? processorAt(index) : processor;
+  if (processor === 0) for (let i = 0; i < PROCESSOR_WORDS; i++) poke(own + i, 0);
+  if (processor === 0) poke(own + PROCESSOR_TASK, id);
+  poke(task + TASK_PROCESSOR, (own - processorAt(0)) / PROCESSOR_WORDS);
+  store(task + TASK_STATE, TASK_STARTING);
+  return id;
+}
+
+/** Gives a task record back, its threads being freed. */
+export function freeTask(task: TaskRecord): void {
+  add(HEADER_TASKS, -1);
+  store(task + TASK_STATE, TASK_FREE);
+}

@@ -1,0 +1,44 @@
+/**
+ * The fields of kernel memory as data: for the checks of the layout, for `verify`, and for whoever shows kernel memory.
+ * Made from the very constants that the kernel uses, so there is nothing to keep in step.
+ */
+import * as map from './map.ts';
+import { LAYOUT_VERSION } from './params.ts';
+import * as task from './task.ts';
+import * as tcb from './tcb.ts';
+
+export interface Field {
+  readonly name: string;
+  /** Words from the start of the record. */
+  readonly offset: number;
+}
+
+function fieldsOf(module: Record<string, unknown>, prefix: string, words: number, notFields: readonly string[]): Field[] {
+  const fields: Field[] = [];
+  for (const [name, offset] of Object.entries(module)) {
+    if (!name.startsWith(prefix) || typeof offset !== 'number' || offset >= words) continue;
+    if (!notFields.includes(name)) fields.push({ name, offset });
+  }
+  return fields.sort((a, b) => a.offset - b.offset);
+}
+
+export const tcbFields: readonly Field[] = fieldsOf(tcb, 'TCB_', tcb.TCB_WORDS, ['TCB_BASE', 'TCB_WORDS']);
+export const taskFields: readonly Field[] = fieldsOf(task, 'TASK_', task.TASK_WORDS, [
+  'TASK_WORDS',
+  'TASK_NAME_MAX',
+  'TASK_FREE',
+  'TASK_STARTING',
+  'TASK_ALIVE',
+  'TASK_DEAD',
+  'TASK_KIND_WORKER',
+  'TASK_KIND_LOCAL',
+  'TASK_KIND_MAIN',
+]);
+export const processorFields: readonly Field[] = fieldsOf(task, 'PROCESSOR_', task.PROCESSOR_WORDS, ['PROCESSOR_WORDS']);
+export const headerFields: readonly Field[] = fieldsOf(map, 'HEADER_', map.HEADER_WORDS, ['HEADER_WORDS']);
+
+/** A number that differs when any field is elsewhere: memory of another layout is refused, never interpreted. */
+export const layoutHash: number = [...tcbFields, ...taskFields, ...processorFields, ...headerFields].reduce(
+  (hash, field) => (Math.imul(hash ^ field.offset, 0x01000193) + field.name.length) | 0,
+  LAYOUT_VERSION,
+);

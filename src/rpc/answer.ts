@@ -1,0 +1,75 @@
+/**
+ * The caller's side of a synchronous call, after the message has gone: serves the upcalls that come before the answer, on
+ * this very thread, and gives the answer.
+ */
+import { registers } from '#atomics';
+import { replyAndReceiveFrom } from '../kernel/ipc-slow.ts';
+import {
+  ERROR,
+  OK,
+  R_CALLED,
+  R_SENDER,
+  R_SEQUENCE,
+  R_TAG,
+  REPLY,
+  type Result,
+  TAG_KIND,
+} from '../layout/message.ts';
+import { UPCALL_DEPTH_MAX } from '../layout/params.ts';
+import type { Tcb, ThreadId } from '../layout/tcb.ts';
+import { joinStacks } from './errors-codec.ts';
+import { type Calling, failure, putThrown, takeThrown } from './failure.ts';
+import { IpcError } from './ipc-error.ts';
+import { takeResult } from './payload.ts';
+import { type Callbacks, serve } from './serve.ts';
+
+let depth = 0;
+
+/** The answer to the call of `self` to `to` that ended with `code`; throws the callee's error, or an IpcError. */
+export function awaitAnswer(
+  self: Tcb,
+  code: Result,
+  to: ThreadId,
+  calling: Calling,
+  callbacks: Callbacks = null,
+): unknown {
+  if (code === OK) {
+    const tag = registers[R_TAG]!;
+    if ((tag & TAG_KIND) === REPLY) return takeResult(self, tag);
+    if ((tag & TAG_KIND) !== ERROR) return serveUpcalls(self, to, calling, callbacks);
+    throw thrownBy(self, tag, calling);
+  }
+  throw failure(code, calling, self);
+}
+
+function serveUpcalls(self: Tcb, to: ThreadId, calling: Calling, callbacks: Callbacks): unknown {
+  const awaited = registers[R_CALLED]!;
+  for (;;) {
+    const from = registers[R_SENDER]! as ThreadId;
+    const sequence = registers[R_SEQUENCE]!;
+    const tag = serveOne(self, callbacks);
+    const code = replyAndReceiveFrom(self, from, sequence, tag, to, awaited, calling.timeout_ms);
+    if (code !== OK) throw failure(code, calling, self);
+    const kind = registers[R_TAG]! & TAG_KIND;
+    if (kind === REPLY) return takeResult(self, registers[R_TAG]!);
+    if (kind === ERROR) throw thrownBy(self, registers[R_TAG]!, calling);
+  }
+}
+
+function serveOne(self: Tcb, callbacks: Callbacks): number {
+  if (depth >= UPCALL_DEPTH_MAX) {
+    const error = new IpcError('ERR_IPC_LIMIT', `upcalls are nested more than ${UPCALL_DEPTH_MAX} deep`);
+    return putThrown(error, 0);
+  }
+  depth++;
+  const tag = serve(self, callbacks, true);
+  depth--;
+  return tag;
+}
+
+function thrownBy(self: Tcb, tag: number, calling: Calling): unknown {
+  const thrown = takeThrown(self, tag);
+  const here: { stack?: string } = {};
+  Error.captureStackTrace(here, awaitAnswer);
+  return joinStacks(thrown, `${calling.task}.${calling.method}`, here.stack ?? '');
+}

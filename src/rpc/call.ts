@@ -1,0 +1,370 @@
+/**
+ * The caller's side: a call through a stub, blocking this thread (`.sync`) or in the event loop (`.async`).
+ *
+ * An `.async` call takes a call tcb of the agent's pool and is sent at once; when all are in use, or too many of them are
+ * with one task, it waits in the caller's own heap, first come first served per task. What it carries is copied when it
+ * is made, so that later changes of an argument are not seen.
+ */
+import { load, poke, registers } from '#atomics';
+import { now_ms } from '#wait';
+import { call } from '../kernel/ipc.ts';
+import { continueSend, finishMessage, replyAndWaitFrom, startSend } from '../kernel/ipc-slow.ts';
+import { cancel } from '../kernel/fault.ts';
+import { createThread, giveWindow } from '../kernel/tcb.ts';
+import { inPieces, outgoing, takeMessage } from '../kernel/transfer.ts';
+import {
+  ABORTED,
+  CALL,
+  ERROR,
+  LIMIT,
+  NEVER,
+  OK,
+  R_CALLED,
+  R_SENDER,
+  R_SEQUENCE,
+  R_STRING,
+  R_TAG,
+  R_WORD,
+  REPLY,
+  REST,
+  SEND_TIMEOUT,
+  TAG_KIND,
+  TAG_METHOD_SHIFT,
+  TAG_STRINGS,
+  TAG_WORDS,
+} from '../layout/message.ts';
+import { ANY_INDEX, CALLS_IN_FLIGHT, INDEX_MASK } from '../layout/params.ts';
+import { KIND_MASK, POLL, type Tcb, TCB_DEADLINE, TCB_SINCE, TCB_STATE, type ThreadId, tcbOf } from '../layout/tcb.ts';
+import { agent, idOf } from '../user/agent.ts';
+import { setDeadline, unwatch, watch, type Watcher } from '../user/loop.ts';
+import { awaitAnswer } from './answer.ts';
+import { joinStacks } from './errors-codec.ts';
+import { type Calling, failure, sendError, takeThrown } from './failure.ts';
+import { IpcError } from './ipc-error.ts';
+import { functionsPut, putArguments, takeResult } from './payload.ts';
+import { type Callbacks, callWaiting, serve } from './serve.ts';
+
+/** A task as its callers know it. */
+export interface Target {
+  /** Its server thread. */
+  id: ThreadId;
+  taskId: number;
+  name: string;
+  /** Calls by this agent's event loop that wait for a call tcb, and how many are with the task. */
+  readonly queue: PendingCall[];
+  inFlight: number;
+}
+
+/** What `with` sets, with the defaults filled in. */
+export interface Options {
+  readonly timeout_ms: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Calls in flight to one task, so that a slow one leaves tcbs to the others. */
+const IN_FLIGHT_PER_TARGET = (CALLS_IN_FLIGHT * 3) / 4;
+
+const abortedError = (calling: Calling, signal: AbortSignal): IpcError =>
+  new IpcError('ERR_IPC_ABORTED', `${calling.task}.${calling.method}(): aborted by its signal`, {
+    task: calling.task,
+    method: calling.method,
+    cause: signal.reason,
+  });
+
+const callingOf = (target: Target, method: string, options: Options): Calling => ({
+  task: target.name,
+  taskId: target.taskId,
+  method,
+  timeout_ms: options.timeout_ms,
+});
+
+/** Puts arguments into the registers, or throws the caller's error. */
+function put(target: Target, method: string, options: Options, args: readonly unknown[]): number {
+  try {
+    return putArguments(args, target.taskId);
+  } catch (error) {
+    throw sendError(error, callingOf(target, method, options));
+  }
+}
+
+/** Calls method number `method` of the task, and waits for the answer in place. */
+export function callSync(
+  target: Target,
+  method: number,
+  name: string,
+  options: Options,
+  args: readonly unknown[],
+): unknown {
+  const { timeout_ms, signal } = options;
+  if (signal !== undefined && signal.aborted) throw abortedError(callingOf(target, name, options), signal);
+  const back = callWaiting(target.taskId, method, name, args);
+  if (back !== null) return back.value;
+  const selector = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args);
+  const callbacks = functionsPut;
+  const self = agent.current;
+  const { id } = target;
+  if (timeout_ms !== NEVER) poke(self + TCB_SINCE, now_ms());
+  const code = call(self, id, ANY_INDEX, selector, timeout_ms, timeout_ms === NEVER ? NEVER : REST);
+  if (code === OK && (registers[R_TAG]! & TAG_KIND) === REPLY) return takeResult(self, registers[R_TAG]!);
+  return awaitAnswer(self, code, id, callingOf(target, name, options), callbacks);
+}
+
+/** Call tcbs of this agent that no call uses. */
+const pool: Tcb[] = [];
+let poolMade = 0;
+/** Targets with waiting calls, in the order in which they get the next free tcb. */
+const starved: Target[] = [];
+
+export const setCallsInFlight = (calls: number): void => {
+  callsInFlight = calls;
+};
+let callsInFlight = CALLS_IN_FLIGHT;
+
+/** A tcb for a call; 0 when all are in use, or the system has none left. */
+export function takeCallTcb(): Tcb | 0 {
+  const free = pool.pop();
+  if (free !== undefined) return free;
+  if (poolMade >= callsInFlight) return 0;
+  const id = createThread(agent.task, agent.processor, false);
+  if (id === 0) return 0;
+  const tcb = tcbOf(id);
+  if (!giveWindow(tcb, false)) return 0;
+  poolMade++;
+  return tcb;
+}
+
+export function giveCallTcb(tcb: Tcb): void {
+  poke(tcb + TCB_DEADLINE, 0);
+  pool.push(tcb);
+}
+
+/** Forgets the tcbs of a system that has ended. */
+export function dropCallTcbs(): void {
+  pool.length = 0;
+  poolMade = 0;
+  starved.length = 0;
+}
+
+/** A call of the event loop, from its making to its answer. */
+class PendingCall implements Watcher {
+  tcb = 0 as Tcb;
+  polls = false;
+  readonly target: Target;
+  readonly calling: Calling;
+  readonly signal: AbortSignal | undefined;
+  readonly callbacks: Callbacks;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  private readonly tag: number;
+  /** The message, while it waits for a tcb: words, and the bytes of a stream. */
+  private words: Int32Array | null = null;
+  private bytes: Uint8Array | null = null;
+  private awaited = 0;
+  private onAbort: (() => void) | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private readonly deadline_ms: number;
+
+  constructor(
+    target: Target,
+    calling: Calling,
+    signal: AbortSignal | undefined,
+    tag: number,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.target = target;
+    this.calling = calling;
+    this.signal = signal;
+    this.callbacks = functionsPut;
+    this.tag = tag;
+    this.resolve = resolve;
+    this.reject = reject;
+    this.deadline_ms = calling.timeout_ms > 0 ? now_ms() + calling.timeout_ms : NEVER;
+  }
+
+  /** Copies the message out of the registers: it has to wait. */
+  keep(): void {
+    const words = (this.tag & TAG_WORDS) << 1;
+    this.words = registers.slice(R_WORD, R_WORD + words);
+    if ((this.tag & TAG_STRINGS) !== 0) this.bytes = outgoing[0]!.slice(0, registers[R_STRING]);
+  }
+
+  private restore(): void {
+    if (this.words !== null) registers.set(this.words, R_WORD);
+    if (this.bytes !== null) {
+      outgoing[0] = this.bytes;
+      registers[R_STRING] = this.bytes.length;
+    }
+  }
+
+  listenToSignal(): void {
+    const { signal } = this;
+    if (signal === undefined) return;
+    this.onAbort = () => this.abort();
+    signal.addEventListener('abort', this.onAbort, { once: true });
+  }
+
+  /** Sends the message, which is in the registers, by `tcb`. */
+  start(tcb: Tcb): void {
+    this.tcb = tcb;
+    const { target } = this;
+    target.inFlight++;
+    poke(tcb + TCB_SINCE, now_ms());
+    const begun = startSend(tcb, target.id, ANY_INDEX, this.tag, this.calling.timeout_ms);
+    this.awaited = registers[R_CALLED]!;
+    if (begun !== OK) {
+      this.end();
+      this.reject(failure(begun, this.calling, tcb));
+      return;
+    }
+    this.polls = (load(tcb + TCB_STATE) & KIND_MASK) === POLL;
+    if (this.polls && inPieces(tcb, this.tag) && this.bytes === null) this.keep();
+    if (this.deadline_ms !== NEVER) setDeadline(tcb, this.deadline_ms);
+    watch(this);
+  }
+
+  /** Waits in the heap for a tcb, within its timeout. */
+  enqueue(): void {
+    this.keep();
+    this.target.queue.push(this);
+    if (this.target.queue.length === 1) starved.push(this.target);
+    if (this.deadline_ms === NEVER) return;
+    this.timer = setTimeout(() => {
+      if (this.leaveQueue()) this.reject(failure(SEND_TIMEOUT, this.calling, agent.caller));
+    }, this.calling.timeout_ms);
+    this.timer.unref();
+  }
+
+  private leaveQueue(): boolean {
+    const at = this.target.queue.indexOf(this);
+    if (at >= 0) this.target.queue.splice(at, 1);
+    return at >= 0;
+  }
+
+  /** Begins after having waited for a tcb. */
+  resume(tcb: Tcb): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.restore();
+    this.start(tcb);
+  }
+
+  onTaken(): void {
+    this.restore();
+    // A failure shows as the answer.
+    continueSend(this.tcb, this.target.id & INDEX_MASK);
+  }
+
+  onMessage(): void {
+    const { tcb } = this;
+    takeMessage(tcb);
+    const code = finishMessage(tcb);
+    const tag = registers[R_TAG]!;
+    const kind = tag & TAG_KIND;
+    if (code === OK && kind === CALL) {
+      this.serveUpcall();
+      return;
+    }
+    let value: unknown;
+    let failed = true;
+    try {
+      if (code !== OK) value = this.failure(code);
+      else if (kind === ERROR) value = this.thrown(tag);
+      else {
+        value = takeResult(tcb, tag);
+        failed = false;
+      }
+    } catch (error) {
+      value = error;
+    }
+    unwatch(this);
+    this.end();
+    if (failed) this.reject(value);
+    else this.resolve(value);
+  }
+
+  private failure(code: number): unknown {
+    const { signal, calling } = this;
+    if (code === ABORTED && signal !== undefined && signal.aborted) return abortedError(calling, signal);
+    return failure(code, calling, this.tcb);
+  }
+
+  private thrown(tag: number): unknown {
+    const { task, method } = this.calling;
+    return joinStacks(takeThrown(this.tcb, tag), `${task}.${method}`, '');
+  }
+
+  /** A callback that gives a promise keeps its caller waiting, not this loop. */
+  private serveUpcall(): void {
+    const { tcb } = this;
+    const from = registers[R_SENDER]! as ThreadId;
+    const sequence = registers[R_SEQUENCE]!;
+    const answer = (tag: number): void => {
+      const code = replyAndWaitFrom(tcb, from, sequence, tag, this.target.id, this.awaited);
+      if (code === OK) {
+        watch(this);
+        return;
+      }
+      this.end();
+      this.reject(failure(code, this.calling, tcb));
+    };
+    unwatch(this);
+    const tag = serve(tcb, this.callbacks, false, answer);
+    if (tag !== 0) answer(tag);
+  }
+
+  private abort(): void {
+    if (this.tcb === 0) {
+      if (this.leaveQueue()) this.reject(abortedError(this.calling, this.signal!));
+    } else if (cancel(this.tcb, ABORTED, idOf(agent.caller) & INDEX_MASK)) {
+      this.onMessage();
+    }
+  }
+
+  private end(): void {
+    const { target, tcb, signal } = this;
+    if (this.onAbort !== null) signal!.removeEventListener('abort', this.onAbort);
+    target.inFlight--;
+    giveCallTcb(tcb);
+    startWaiting();
+  }
+}
+
+export type { PendingCall };
+
+/** Gives free call tcbs to calls that wait, one task after the other. */
+function startWaiting(): void {
+  for (let tries = starved.length; tries > 0; tries--) {
+    const target = starved.shift()!;
+    if (target.queue.length === 0) continue;
+    starved.push(target);
+    if (target.inFlight >= IN_FLIGHT_PER_TARGET) continue;
+    const tcb = takeCallTcb();
+    if (tcb === 0) return;
+    target.queue.shift()!.resume(tcb);
+  }
+}
+
+/** Calls method number `method` of the task; the promise settles with its answer. */
+export function callAsync(
+  target: Target,
+  method: number,
+  name: string,
+  options: Options,
+  args: readonly unknown[],
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const { signal } = options;
+    const calling = callingOf(target, name, options);
+    if (signal !== undefined && signal.aborted) throw abortedError(calling, signal);
+    const tag = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args);
+    const pending = new PendingCall(target, calling, signal, tag, resolve, reject);
+    pending.listenToSignal();
+    const tcb = target.inFlight < IN_FLIGHT_PER_TARGET && target.queue.length === 0 ? takeCallTcb() : 0;
+    if (tcb !== 0) {
+      pending.start(tcb);
+      return;
+    }
+    if (poolMade === 0) throw failure(LIMIT, calling, agent.caller);
+    pending.enqueue();
+  });
+}

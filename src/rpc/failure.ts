@@ -1,0 +1,101 @@
+/**
+ * From result codes and thrown values to errors, and back into messages.
+ */
+import { peek } from '#atomics';
+import { now_ms } from '#wait';
+import {
+  ABORTED,
+  CUT,
+  DEADLOCK,
+  DENIED,
+  DROPPED,
+  ERROR,
+  LIMIT,
+  NO_SUCH_THREAD,
+  PEER_GONE,
+  RECEIVE_TIMEOUT,
+  type Result,
+  SEND_TIMEOUT,
+} from '../layout/message.ts';
+import { INDEX_MASK } from '../layout/params.ts';
+import { TASK_EXIT_CODE, TASK_ID, TASK_STATE, TASK_DEAD, taskAt } from '../layout/task.ts';
+import { type Tcb, TCB_SINCE } from '../layout/tcb.ts';
+import { isShuttingDown } from '../user/agent.ts';
+import { CodecError } from './codec.ts';
+import { errorToPlain, plainToError } from './errors-codec.ts';
+import { IpcError, type IpcErrorDetails } from './ipc-error.ts';
+import { putResult, takeResult } from './payload.ts';
+import type { IpcErrorCode } from './types.ts';
+
+/** What a call was, for the message of its error. */
+export interface Calling {
+  readonly task: string;
+  readonly taskId: number;
+  readonly method: string;
+  readonly timeout_ms: number;
+}
+
+/** The error for a result code. `self` is the thread that called. */
+export function failure(code: Result, calling: Calling, self: Tcb, cause?: unknown): IpcError {
+  const { task, method } = calling;
+  const elapsed_ms = Math.max(0, now_ms() - peek(self + TCB_SINCE));
+  const make = (name: IpcErrorCode, text: string, details: IpcErrorDetails = {}): IpcError =>
+    new IpcError(name, `${task}.${method}(): ${text}`, { task, method, elapsed_ms, cause, ...details });
+  if (isShuttingDown()) return make('ERR_IPC_SHUTDOWN', 'the system is shutting down');
+  switch (code) {
+    case SEND_TIMEOUT:
+      return make('ERR_IPC_TIMEOUT', `the task did not take the call within ${calling.timeout_ms} ms`, {
+        phase: 'send',
+      });
+    case RECEIVE_TIMEOUT:
+      return make('ERR_IPC_TIMEOUT', `no answer within ${calling.timeout_ms} ms`, { phase: 'receive' });
+    case ABORTED:
+      return make('ERR_IPC_ABORTED', 'the call was cancelled');
+    case PEER_GONE:
+      return make('ERR_IPC_PEER_GONE', `the task has ended${exitText(calling.taskId)}`);
+    case NO_SUCH_THREAD:
+      return make('ERR_IPC_NO_SUCH_THREAD', 'there is no such task');
+    case DENIED:
+      return make('ERR_IPC_DENIED', 'the task is in another clan, and its chief takes no messages for it');
+    case DEADLOCK:
+      return make('ERR_IPC_DEADLOCK', 'the call could only wait for itself');
+    case LIMIT:
+      return make('ERR_IPC_LIMIT', 'the system has no thread left for the call');
+    case CUT:
+      return make('ERR_IPC_OVERFLOW', 'the message was longer than the receiver takes');
+    case DROPPED:
+      return make('ERR_IPC_REVOKED', 'nobody waits for this any more');
+    default:
+      return make('ERR_IPC_PEER_GONE', `the call ended with result ${code}`);
+  }
+}
+
+function exitText(taskId: number): string {
+  const task = taskAt(taskId & INDEX_MASK);
+  if (peek(task + TASK_ID) !== taskId || peek(task + TASK_STATE) !== TASK_DEAD) return '';
+  return ` (exit code ${peek(task + TASK_EXIT_CODE)})`;
+}
+
+/** Puts a thrown value into the registers, for task `task`. Returns the tag of the answer. */
+export function putThrown(thrown: unknown, task: number): number {
+  try {
+    return ERROR | putResult(errorToPlain(thrown), task);
+  } catch (error) {
+    // Not even the record of it can be sent: what is known of it as text can.
+    const text = `an error that cannot be sent (${error instanceof Error ? error.message : 'unknown'})`;
+    return ERROR | putResult(errorToPlain(new Error(text)), task);
+  }
+}
+
+/** The value thrown by the callee, its stack continued by that of the caller. */
+export function takeThrown(self: Tcb, tag: number): unknown {
+  return plainToError(takeResult(self, tag));
+}
+
+/** An error of the codec as the caller sees it. */
+export function sendError(error: unknown, calling: Calling): unknown {
+  if (!(error instanceof CodecError)) return error;
+  const code = error.code === 'ERR_IPC_PROTOCOL' ? 'ERR_IPC_NOT_CLONEABLE' : error.code;
+  const { task, method } = calling;
+  return new IpcError(code, `${task}.${method}(): ${error.message}`, { phase: 'send', task, method });
+}

@@ -1,0 +1,238 @@
+/**
+ * Arguments and results as messages. Four formats, told by the tag, the cheapest that fits:
+ *
+ *   NONE     nothing: no arguments, or undefined
+ *   NUMBERS  one f64 a message word
+ *   INLINE   primitives and short strings, byte by byte in the message words, no serialiser involved
+ *   STREAM   the bytes of the codec as string item 0; with a ticket in word 0 when some of it went over the side port
+ *
+ * What is in the registers has been copied out of shared memory, and a stream is copied before it is decoded: nobody can
+ * change what has been checked.
+ */
+import { peek } from '#atomics';
+import { incoming, outgoing } from '../kernel/transfer.ts';
+import {
+  R_FLOAT,
+  R_SENDER,
+  R_STRING,
+  TAG_FORMAT,
+  TAG_FORMAT_SHIFT,
+  TAG_STRING_SHIFT,
+  TAG_WORDS,
+} from '../layout/message.ts';
+import { MESSAGE_WORDS } from '../layout/params.ts';
+import { type Tcb, TCB_TASK, TCB_WINDOW, tcbOf } from '../layout/tcb.ts';
+import { registers, takeBytes } from '../platform/atomics.ts';
+import { registerBytes, registerFloats } from '../platform/registers.ts';
+import { collect, post } from './carry.ts';
+import { CodecError, decode, encode } from './codec.ts';
+
+const NONE = 0 << TAG_FORMAT_SHIFT;
+const NUMBERS = 1 << TAG_FORMAT_SHIFT;
+const INLINE = 2 << TAG_FORMAT_SHIFT;
+const STREAM = 3 << TAG_FORMAT_SHIFT;
+const STREAM_TAG = STREAM | (1 << TAG_STRING_SHIFT);
+
+/** The functions of the value last put, in the order of their handles; null when there were none. */
+export let functionsPut: Function[] | null = null;
+
+const INLINE_BYTES = MESSAGE_WORDS * 8;
+const INLINE_UNDEFINED = 0;
+const INLINE_NULL = 1;
+const INLINE_FALSE = 2;
+const INLINE_TRUE = 3;
+const INLINE_INTEGER = 4;
+const INLINE_FLOAT = 5;
+/** A string in latin1: length and bytes follow. */
+const INLINE_STRING = 6;
+
+const floatCell = new Float64Array(1);
+const floatBytes = new Uint8Array(floatCell.buffer);
+/** The message words as a Buffer: V8 makes a string of its bytes in one step. */
+const inlineBuffer = Buffer.from(registerBytes.buffer, registerBytes.byteOffset, registerBytes.length) as Buffer & {
+  latin1Slice(start: number, end: number): string;
+};
+
+/** Puts the arguments of a call into the registers. `task`: whose they will be. Returns format, words and strings. */
+export function putArguments(args: readonly unknown[], task: number): number {
+  const count = args.length;
+  functionsPut = null;
+  if (count === 0) return NONE;
+  if (count <= MESSAGE_WORDS && allNumbers(args)) return NUMBERS | count;
+  let at = count < 64 ? 1 : -1;
+  registerBytes[0] = count;
+  for (let i = 0; i < count && at > 0; i++) at = putInline(args[i], at);
+  if (at > 0) return INLINE | ((at + 7) >> 3);
+  return putStream(args, 'args', task);
+}
+
+function allNumbers(args: readonly unknown[]): boolean {
+  for (let i = 0; i < args.length; i++) {
+    const value = args[i];
+    if (typeof value !== 'number') return false;
+    registerFloats[R_FLOAT + i] = value;
+  }
+  return true;
+}
+
+/** Puts a result into the registers. Returns format, words and strings. */
+export function putResult(value: unknown, task: number): number {
+  functionsPut = null;
+  if (value === undefined) return NONE;
+  if (typeof value === 'number') {
+    registerFloats[R_FLOAT] = value;
+    return NUMBERS | 1;
+  }
+  registerBytes[0] = 1;
+  const end = putInline(value, 1);
+  if (end > 0) return INLINE | ((end + 7) >> 3);
+  const tag = putStream(value, 'result', task);
+  if (functionsPut === null) return tag;
+  throw new CodecError(
+    'ERR_IPC_NOT_CLONEABLE',
+    'a function in a result cannot be sent: functions travel as arguments, and are valid until their call returns',
+  );
+}
+
+/** Writes a primitive from byte `at` on. Returns the byte behind it, or 0 when it must go another way. */
+function putInline(value: unknown, at: number): number {
+  if (typeof value === 'string') return putInlineString(value, at);
+  if (at > INLINE_BYTES - 9) return 0;
+  if (typeof value === 'number') return putInlineNumber(value, at);
+  if (value === undefined) registerBytes[at] = INLINE_UNDEFINED;
+  else if (value === null) registerBytes[at] = INLINE_NULL;
+  else if (value === true) registerBytes[at] = INLINE_TRUE;
+  else if (value === false) registerBytes[at] = INLINE_FALSE;
+  else return 0;
+  return at + 1;
+}
+
+function putInlineNumber(value: number, at: number): number {
+  if ((value | 0) === value && !Object.is(value, -0)) {
+    registerBytes[at] = INLINE_INTEGER;
+    registerBytes[at + 1] = value;
+    registerBytes[at + 2] = value >> 8;
+    registerBytes[at + 3] = value >> 16;
+    registerBytes[at + 4] = value >> 24;
+    return at + 5;
+  }
+  registerBytes[at] = INLINE_FLOAT;
+  floatCell[0] = value;
+  for (let i = 0; i < 8; i++) registerBytes[at + 1 + i] = floatBytes[i]!;
+  return at + 9;
+}
+
+function putInlineString(value: string, at: number): number {
+  const length = value.length;
+  if (at + 2 + length > INLINE_BYTES) return 0;
+  registerBytes[at] = INLINE_STRING;
+  registerBytes[at + 1] = length;
+  const from = at + 2;
+  for (let i = 0; i < length; i++) {
+    const unit = value.charCodeAt(i);
+    if (unit > 0xff) return 0;
+    registerBytes[from + i] = unit;
+  }
+  return from + length;
+}
+
+function putStream(value: unknown, root: 'args' | 'result', task: number): number {
+  const encoded = encode(value, root);
+  const { carried } = encoded;
+  functionsPut = encoded.functions;
+  outgoing[0] = encoded.bytes;
+  registers[R_STRING] = encoded.length;
+  if (carried === null) return STREAM_TAG;
+  registerFloats[R_FLOAT] = post(task, carried);
+  return STREAM_TAG | 1;
+}
+
+/** Makes a stub for function handle `index` of the message being read. */
+export type ImportFunction = (index: number) => Function;
+
+const refuseFunction: ImportFunction = () => {
+  throw new Error('a function handle where none can be');
+};
+
+/** The arguments in the registers. `self` is the thread that received them. */
+export function takeArguments(self: Tcb, tag: number, importFunction: ImportFunction): unknown[] {
+  const format = tag & TAG_FORMAT;
+  if (format === NONE) return [];
+  if (format === NUMBERS) {
+    const args: unknown[] = [];
+    for (let i = 0; i < (tag & TAG_WORDS); i++) args.push(registerFloats[R_FLOAT + i]);
+    return args;
+  }
+  if (format === INLINE) return takeInline();
+  return takeStream(self, tag, importFunction) as unknown[];
+}
+
+/** The result in the registers. */
+export function takeResult(self: Tcb, tag: number, importFunction: ImportFunction = refuseFunction): unknown {
+  const format = tag & TAG_FORMAT;
+  if (format === NONE) return undefined;
+  if (format === NUMBERS) return registerFloats[R_FLOAT];
+  if (format === INLINE) {
+    inlineAt = 1;
+    return takeInlineValue();
+  }
+  return takeStream(self, tag, importFunction);
+}
+
+let inlineAt = 0;
+
+function takeInline(): unknown[] {
+  const count = registerBytes[0]!;
+  const args: unknown[] = [];
+  inlineAt = 1;
+  for (let i = 0; i < count; i++) args.push(takeInlineValue());
+  return args;
+}
+
+function takeInlineValue(): unknown {
+  const at = inlineAt;
+  const kind = registerBytes[at]!;
+  if (kind === INLINE_STRING) {
+    const from = at + 2;
+    inlineAt = from + registerBytes[at + 1]!;
+    return inlineBuffer.latin1Slice(from, inlineAt);
+  }
+  if (kind === INLINE_INTEGER) {
+    inlineAt = at + 5;
+    return (
+      registerBytes[at + 1]! |
+      (registerBytes[at + 2]! << 8) |
+      (registerBytes[at + 3]! << 16) |
+      (registerBytes[at + 4]! << 24)
+    );
+  }
+  if (kind === INLINE_FLOAT) {
+    for (let i = 0; i < 8; i++) floatBytes[i] = registerBytes[at + 1 + i]!;
+    inlineAt = at + 9;
+    return floatCell[0];
+  }
+  inlineAt = at + 1;
+  if (kind === INLINE_NULL) return null;
+  return kind === INLINE_UNDEFINED ? undefined : kind === INLINE_TRUE;
+}
+
+const SCRATCH_BYTES_MAX = 1 << 22;
+let scratch = new Uint8Array(4096);
+
+function takeStream(self: Tcb, tag: number, importFunction: ImportFunction): unknown {
+  const length = registers[R_STRING]!;
+  const sender = tcbOf(registers[R_SENDER]!);
+  const carried = (tag & TAG_WORDS) === 0 ? null : collect(peek(sender + TCB_TASK), registerFloats[R_FLOAT]!);
+  const own = incoming[0];
+  if (own !== undefined) {
+    incoming.length = 0;
+    return decode(own, 0, length, { importFunction, carried });
+  }
+  if (length > scratch.length) scratch = new Uint8Array(Math.max(length, 2 * scratch.length));
+  const bytes = scratch;
+  takeBytes(peek(self + TCB_WINDOW), bytes, 0, length);
+  // Decoding runs no code of ours that receives, but a stub made on the way may be called by a getter later: not now.
+  const value = decode(bytes, 0, length, { importFunction, carried });
+  if (scratch.length > SCRATCH_BYTES_MAX) scratch = new Uint8Array(4096);
+  return value;
+}

@@ -1,0 +1,114 @@
+/**
+ * The server thread of an agent at work: takes calls, serves them, answers. Two modes.
+ *
+ * In loop mode the agent's event loop lives, and the thread listens through it (user/loop.ts). In blocking mode it waits
+ * in place; a worker does that only inside its `beforeExit` event, which Node emits exactly when the loop has nothing
+ * left to do. From there it returns to the loop when a handler gave a promise, once before each park, and after a
+ * timeslice of uninterrupted service, so that timers, sockets and promises are never starved.
+ *
+ * While the loop runs for one of these reasons the thread is not open, and senders stand in its queue; `resume` opens it.
+ */
+import { registers } from '#atomics';
+import { replyAndReceive } from '../kernel/ipc.ts';
+import { awaitMessage, finishMessage, receive, reply, replyAndReceiveSlow } from '../kernel/ipc-slow.ts';
+import { takeMessage } from '../kernel/transfer.ts';
+import { NEVER, NOT_YET, OK, OPEN_ONLY, R_SENDER, R_SEQUENCE, type Result, SPIN_ONLY } from '../layout/message.ts';
+import { TURN_ms } from '../layout/params.ts';
+import type { ThreadId } from '../layout/tcb.ts';
+import { agent } from '../user/agent.ts';
+import { listen, listenAsleep, scheduleTurn, stopListening, type Watcher } from '../user/loop.ts';
+import { isFull, serve, whenHandlerEnds } from './serve.ts';
+
+/** Calls served between two looks at the clock. */
+const CALLS_PER_LOOK = 8;
+/** With every handler waiting for something that does not keep the loop alive, this often they are looked for. */
+const HELD_PERIOD_ms = 10;
+
+/** As many handlers are under way as may be: the thread opens again when one ends. */
+let held = false;
+/** The loop has run since the last message: the next thing to do is to park. */
+let yielded = false;
+
+/** Begins to take calls, in the event loop. */
+export function openServer(): void {
+  whenHandlerEnds(onHandlerEnd);
+  resume();
+}
+
+const listener = (): Watcher => ({ tcb: agent.server, polls: false, onTaken: () => {}, onMessage });
+
+function resume(): void {
+  listen(listener());
+  run(receive(agent.server, 0, OPEN_ONLY), OPEN_ONLY);
+}
+
+/** After a timeslice in place: if nothing else is to do, the loop ends at once and we are back in place. */
+function resumeAsleep(): void {
+  run(receive(agent.server, 0, OPEN_ONLY), OPEN_ONLY);
+  listenAsleep(listener());
+}
+
+function onHandlerEnd(): void {
+  if (held && !isFull()) {
+    held = false;
+    resume();
+  } else {
+    scheduleTurn();
+  }
+}
+
+/** The loop found the server thread running: there is a message in its line. */
+function onMessage(): void {
+  takeMessage(agent.server);
+  run(finishMessage(agent.server), OPEN_ONLY);
+}
+
+/**
+ * Serves the message in the registers, of a receive that ended with `code`, and those that follow without a wait of more
+ * than `wait_ms` (SPIN_ONLY or OPEN_ONLY). True: there is none now, and the thread is open. False: it is closed, the loop
+ * should run.
+ */
+function run(code: Result, wait_ms: number): boolean {
+  const self = agent.server;
+  const began_ms = performance.now();
+  for (let served = 1; code !== NOT_YET; served++) {
+    if (code !== OK) {
+      // The kernel ended the wait, or a sender gave up in the middle: nothing to serve.
+      code = receive(self, 0, wait_ms);
+      continue;
+    }
+    const from = registers[R_SENDER]! as ThreadId;
+    const sequence = registers[R_SEQUENCE]!;
+    const tag = serve(self, null, false);
+    const isOver = served % CALLS_PER_LOOK === 0 && performance.now() - began_ms > TURN_ms;
+    if (tag === 0 || isOver || isFull()) {
+      if (tag !== 0) reply(self, from, sequence, tag);
+      pause(tag !== 0 && wait_ms === SPIN_ONLY ? resumeAsleep : resume);
+      return false;
+    }
+    const answer = wait_ms === SPIN_ONLY ? replyAndReceive : replyAndReceiveSlow;
+    code = answer(self, from, sequence, tag, wait_ms);
+  }
+  return true;
+}
+
+/** Lets the loop run with the thread closed. */
+function pause(next: () => void): void {
+  stopListening();
+  held = isFull();
+  if (!held) setImmediate(next);
+}
+
+/** Serves in place, in the `beforeExit` event. Leaves something in the loop, so that the event comes again. */
+export function serveInPlace(): void {
+  if (held) {
+    setTimeout(() => {}, HELD_PERIOD_ms);
+    return;
+  }
+  stopListening();
+  const code = awaitMessage(agent.server, NEVER, yielded ? NEVER : SPIN_ONLY);
+  yielded = code === NOT_YET;
+  if (code !== NOT_YET && !run(code, SPIN_ONLY)) return;
+  listenAsleep(listener());
+  setImmediate(() => {});
+}

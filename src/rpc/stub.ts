@@ -1,0 +1,79 @@
+/**
+ * Stubs: null-prototype objects of plain functions, made once from a task's export list. No proxy stands in a call.
+ */
+import { NEVER } from '../layout/message.ts';
+import { callAsync, callSync, type Options, type Target } from './call.ts';
+import { noSuchMethod } from './ipc-error.ts';
+import { METHOD_FIRST } from './serve.ts';
+import type { CallOptions, Stubs } from './types.ts';
+
+/** Names under which JavaScript looks for thenables and prototypes: no stub has them. */
+const REFUSED = new Set(['then', 'constructor', 'prototype', '__proto__']);
+
+export type Caller = (target: Target, method: number, name: string, options: Options, args: readonly unknown[]) => unknown;
+
+/** Checks and completes call options. Throws a TypeError or RangeError that names the bad one. */
+export function completeOptions(options: CallOptions, inherited: Options): Options {
+  const { timeout, signal } = options;
+  if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) {
+    throw new RangeError(`timeout is ${String(timeout)}; it must be milliseconds, 0 or more`);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
+  return {
+    timeout_ms: timeout === undefined ? inherited.timeout_ms : limitOf(timeout),
+    signal: signal ?? inherited.signal,
+  };
+}
+
+/** Timeouts beyond 24 days, and Infinity, are none. Parts of a millisecond are rounded up: 0 has a meaning of its own. */
+const limitOf = (timeout: number): number => (timeout > 0x7fffffff ? NEVER : Math.ceil(timeout));
+
+/** The stub object of one kind for these exports. A name that is not there is refused with the names that are. */
+function makeStub(target: Target, names: readonly string[], options: Options, caller: Caller, first: number): object {
+  const stub = Object.create(null) as Record<string, unknown>;
+  names.forEach((name, i) => {
+    if (REFUSED.has(name)) return;
+    const method = first + i;
+    stub[name] = (...args: unknown[]) => caller(target, method, name, options, args);
+  });
+  Object.freeze(stub);
+  return guard(stub, target, names);
+}
+
+/**
+ * A typo should name the exports, and costs nothing where there is none: the guard is the prototype, so it is asked only
+ * for names that the stub does not have.
+ */
+function guard(stub: object, target: Target, names: readonly string[]): object {
+  const refuse = new Proxy(Object.create(null) as object, {
+    get(_, name) {
+      if (typeof name === 'symbol' || REFUSED.has(name) || name === 'toJSON') return undefined;
+      throw noSuchMethod(target.name, name, names);
+    },
+    has: () => false,
+    getPrototypeOf: () => null,
+  });
+  return Object.freeze(Object.assign(Object.create(refuse) as object, stub));
+}
+
+/** How a kind of task is called: blocking, and in the event loop. */
+export interface Callers {
+  readonly sync: Caller;
+  readonly async: Caller;
+}
+
+const remoteCallers: Callers = { sync: callSync, async: callAsync };
+
+/** Both stub objects of a task under the same options. `first` is the method number of the first name. */
+export function makeStubs(
+  target: Target,
+  names: readonly string[],
+  options: Options,
+  callers: Callers = remoteCallers,
+  first: number = METHOD_FIRST,
+): Stubs {
+  return {
+    sync: makeStub(target, names, options, callers.sync, first),
+    async: makeStub(target, names, options, callers.async, first),
+  };
+}

@@ -1,0 +1,37 @@
+/**
+ * What every kind of task has in common, behind one interface: how it is started, what its spawner knows of it, and how
+ * it ends.
+ */
+import type { TaskId } from '../layout/task.ts';
+import type { ThreadId } from '../layout/tcb.ts';
+import type { Options, Target } from '../rpc/call.ts';
+import type { SpawnOptions, Stubs, TaskExit } from '../rpc/types.ts';
+
+/** A task that was started, as its host gives it to the system. */
+export interface HostedTask {
+  readonly kind: 'worker' | 'local';
+  readonly taskId: TaskId;
+  readonly target: Target;
+  /** Names of its exports, once it is ready. */
+  readonly names: readonly string[];
+  readonly exited: Promise<TaskExit>;
+  isAlive(): boolean;
+  kill(): Promise<void>;
+  stubs(names: readonly string[], options: Options): Stubs;
+}
+
+/** What a host needs to start a task whose record and threads exist already. */
+export interface Start {
+  readonly url: URL;
+  readonly taskId: TaskId;
+  readonly server: ThreadId;
+  readonly name: string;
+  readonly options: SpawnOptions;
+}
+
+/** A kind of task. */
+export interface TaskHost {
+  start(start: Start): Promise<HostedTask>;
+  /** The same, blocking this thread. */
+  startSync(start: Start): HostedTask;
+}

@@ -1,0 +1,401 @@
+/**
+ * Booting a system, and what one can do with it: spawn tasks, find them, look at them, end them.
+ */
+import { load, peek, poke, store } from '#atomics';
+import { cancel as cancelWait, freeThreads, repairTask } from '../kernel/fault.ts';
+import { createTask, createThread, freeTask, giveWindow } from '../kernel/tcb.ts';
+import { HEADER_SHUTDOWN } from '../layout/map.ts';
+import { ABORTED, NEVER, OK } from '../layout/message.ts';
+import { INDEX_MASK } from '../layout/params.ts';
+import {
+  TASK_ID,
+  TASK_KIND,
+  TASK_KIND_LOCAL,
+  TASK_KIND_MAIN,
+  TASK_KIND_WORKER,
+  TASK_PROCESSOR,
+  TASK_SERVER,
+  TASK_STARTING,
+  TASK_STATE,
+  type TaskId,
+  type TaskRecord,
+  taskAt,
+} from '../layout/task.ts';
+import {
+  HOME_POLL,
+  HOME_WAIT,
+
+  KIND_MASK,
+  POLL,
+  TCB_BYTES,
+  TCB_ID,
+  TCB_PARKS,
+  TCB_SENT,
+  TCB_STATE,
+  tcbAt,
+  tcbOf,
+  type ThreadId,
+  WAIT,
+} from '../layout/tcb.ts';
+import { ANY_INDEX } from '../layout/params.ts';
+import { agent, createStandingThreads, detach, isAttached, isShuttingDown, startSystem } from '../user/agent.ts';
+import { stopLoop } from '../user/loop.ts';
+import { findTask, liveTasks, nameOf, registerName, setName } from '../user/names.ts';
+import { callSync, dropCallTcbs, setCallsInFlight, type Options, type Target } from '../rpc/call.ts';
+import { IpcError } from '../rpc/ipc-error.ts';
+import { METHOD_DESCRIBE } from '../rpc/serve.ts';
+import { openServer } from '../rpc/server.ts';
+import { type Callers, completeOptions, makeStubs } from '../rpc/stub.ts';
+import type { BootOptions, CallOptions, SpawnOptions, Stubs, System, Task, TaskInfo, TaskState } from '../rpc/types.ts';
+import { defaultTimeout_ms, setDefaultTimeout } from './here.ts';
+import type { HostedTask, Start, TaskHost } from './host.ts';
+import { localCallers, localHost } from './local.ts';
+import { findModule, nameFrom } from './module.ts';
+import { endWorkers, someLoopLives, workerHost } from './worker.ts';
+
+const HOSTS: Record<string, TaskHost> = { worker: workerHost, local: localHost };
+/** How often the process looks whether a worker's loop still has work, when nothing else keeps it alive. */
+const LOOP_PERIOD_ms = 50;
+const SPAWN_OPTIONS = [
+  'kind',
+  'name',
+  'timeout',
+  'concurrency',
+  'host',
+  'args',
+  'env',
+  'resourceLimits',
+  'execArgv',
+];
+const BOOT_OPTIONS = ['timeout', 'limits', 'handover', 'log'];
+
+let system: KernelSystem | null = null;
+
+function refuseUnknown(what: string, options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) {
+      throw new TypeError(`${what}: there is no option '${name}'; the options are ${known.join(', ')}`);
+    }
+  }
+}
+
+const holder = (): number => peek(agent.caller + TCB_ID) & INDEX_MASK;
+const inherited = (): Options => ({ timeout_ms: defaultTimeout_ms, signal: undefined });
+
+/** A task as its users hold it. */
+class TaskHandle implements Task {
+  readonly sync: Stubs['sync'];
+  readonly async: Stubs['async'];
+  private readonly hosted: HostedTask;
+  private readonly options: Options;
+
+  constructor(hosted: HostedTask, options: Options) {
+    this.hosted = hosted;
+    this.options = options;
+    const stubs = hosted.stubs(hosted.names, options);
+    this.sync = stubs.sync;
+    this.async = stubs.async;
+  }
+
+  get id(): ThreadId {
+    return this.hosted.target.id;
+  }
+
+  get name(): string {
+    return this.hosted.target.name;
+  }
+
+  get kind(): 'worker' | 'local' {
+    return this.hosted.kind;
+  }
+
+  get alive(): boolean {
+    return this.hosted.isAlive();
+  }
+
+  get exited(): Task['exited'] {
+    return this.hosted.exited;
+  }
+
+  with(options: CallOptions): Stubs {
+    refuseUnknown('with()', options, ['timeout', 'signal']);
+    return this.hosted.stubs(this.hosted.names, completeOptions(options, this.options));
+  }
+
+  kill(): Promise<void> {
+    return this.hosted.kill();
+  }
+}
+
+/** Makes the records of a new task. Throws ERR_IPC_LIMIT or, for a taken name, ERR_IPC_SPAWN_FAILED. */
+function prepare(url: URL | string, options: SpawnOptions): { host: TaskHost; start: Start } {
+  refuseUnknown('spawn()', options, SPAWN_OPTIONS);
+  if (isShuttingDown()) throw new IpcError('ERR_IPC_SHUTDOWN', 'the system is shutting down');
+  completeOptions({ timeout: options.timeout }, inherited());
+  const { concurrency } = options;
+  if (concurrency !== undefined && !(Number.isSafeInteger(concurrency) && concurrency > 0)) {
+    throw new RangeError(`concurrency is ${String(concurrency)}; it must be a whole number above 0`);
+  }
+  const module = findModule(url);
+  const kind = options.kind ?? (module.pathname.endsWith('.wasm') ? 'wasm' : 'worker');
+  const host = HOSTS[kind];
+  if (host === undefined) {
+    throw new IpcError('ERR_IPC_SPAWN_FAILED', `there is no task kind '${kind}'; the kinds are ${Object.keys(HOSTS).join(', ')}`);
+  }
+  const name = options.name ?? nameFrom(module);
+  const { taskId, server } = kind === 'local' ? makeLocalTask() : makeWorkerTask();
+  const task = taskAt(taskId & INDEX_MASK);
+  if (options.name === undefined) setName(task, name);
+  else if (!registerName(task, name, holder())) {
+    discard(task);
+    throw new IpcError('ERR_IPC_SPAWN_FAILED', `the name '${name}' is taken by another task`, { phase: 'spawn', task: name });
+  }
+  return { host, start: { url: module, taskId, server, name, options } };
+}
+
+const noRoom = (what: string): IpcError =>
+  new IpcError('ERR_IPC_LIMIT', `the system has all the ${what} it may have; boot({ limits }) sets how many`);
+
+function makeWorkerTask(): { taskId: TaskId; server: ThreadId } {
+  const taskId = createTask(agent.taskId, TASK_KIND_WORKER, 0);
+  if (taskId === 0) throw noRoom('tasks');
+  const task = taskAt(taskId & INDEX_MASK);
+  if (createStandingThreads(taskId) !== OK) {
+    discard(task);
+    throw noRoom('threads, or window memory,');
+  }
+  return { taskId, server: peek(task + TASK_SERVER) as ThreadId };
+}
+
+function makeLocalTask(): { taskId: TaskId; server: ThreadId } {
+  const taskId = createTask(agent.taskId, TASK_KIND_LOCAL, agent.processor);
+  if (taskId === 0) throw noRoom('tasks');
+  const task = taskAt(taskId & INDEX_MASK);
+  const server = createThread(task, agent.processor, true);
+  if (server === 0 || !giveWindow(tcbOf(server), false)) {
+    discard(task);
+    throw noRoom('threads, or window memory,');
+  }
+  poke(task + TASK_SERVER, server);
+  return { taskId, server };
+}
+
+/** Gives back the records of a task that never ran. */
+function discard(task: TaskRecord): void {
+  repairTask(task, holder());
+  freeThreads(task, holder());
+  freeTask(task);
+}
+
+const handle = (hosted: HostedTask, options: SpawnOptions): TaskHandle =>
+  new TaskHandle(hosted, completeOptions({ timeout: options.timeout }, inherited()));
+
+/** The system as this agent sees it. */
+class KernelSystem implements System {
+  private ending: Promise<void> | null = null;
+
+  readonly spawn = async (url: URL | string, options: SpawnOptions = {}): Promise<TaskHandle> => {
+    const { host, start } = prepare(url, options);
+    return handle(await host.start(start), options);
+  };
+
+  readonly spawnSync = (url: URL | string, options: SpawnOptions = {}): TaskHandle => {
+    const { host, start } = prepare(url, options);
+    return handle(host.startSync(start), options);
+  };
+
+  tasks(): TaskInfo[] {
+    return liveTasks().map(describeTask);
+  }
+
+  cancel(threadId: ThreadId): boolean {
+    const tcb = tcbOf(threadId);
+    return peek(tcb + TCB_ID) === threadId && cancelWait(tcb, ABORTED, holder());
+  }
+
+  shutdown(): Promise<void> {
+    this.ending ??= endSystem();
+    return this.ending;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+}
+
+async function endSystem(): Promise<void> {
+  const isMain = peek(agent.task + TASK_KIND) === TASK_KIND_MAIN;
+  if (isMain) store(HEADER_SHUTDOWN, 1);
+  await endWorkers();
+  // Answers of the repair are still on their way to the callers of this agent.
+  await new Promise((resolve) => setImmediate(resolve));
+  if (!isMain) return;
+  process.off('beforeExit', stayForLoops);
+  stopLoop();
+  for (const task of liveTasks()) if (task !== agent.task) discard(task);
+  discard(agent.task);
+  dropCallTcbs();
+  detach();
+  system = null;
+  store(HEADER_SHUTDOWN, 0);
+}
+
+const STATES: Record<number, TaskState> = { [WAIT]: 'waiting', [HOME_WAIT]: 'waiting', [POLL]: 'polling', [HOME_POLL]: 'polling' };
+const KINDS: Record<number, TaskInfo['kind']> = { [TASK_KIND_WORKER]: 'worker', [TASK_KIND_LOCAL]: 'local', [TASK_KIND_MAIN]: 'main' };
+
+function describeTask(task: TaskRecord): TaskInfo {
+  const server = tcbOf(peek(task + TASK_SERVER));
+  const state = load(server + TCB_STATE);
+  const partner = state & INDEX_MASK;
+  const isOpen = partner === ANY_INDEX;
+  const known = STATES[state & KIND_MASK];
+  return {
+    id: peek(server + TCB_ID) as ThreadId,
+    name: nameOf(task),
+    kind: KINDS[peek(task + TASK_KIND)]!,
+    state: load(task + TASK_STATE) === TASK_STARTING ? 'starting' : known === undefined ? 'running' : isOpen ? 'receiving' : known,
+    partner: known === undefined || isOpen ? undefined : (peek(tcbAt(partner) + TCB_ID) as ThreadId),
+    counts: { sent: peek(server + TCB_SENT), bytes: peek(server + TCB_BYTES), parks: peek(server + TCB_PARKS) },
+  };
+}
+
+/** A worker with timers or sockets of its own keeps the process alive, as they would in this thread. */
+function stayForLoops(): void {
+  if (someLoopLives()) setTimeout(() => {}, LOOP_PERIOD_ms);
+}
+
+/** Starts a kernel, or gives the one this agent belongs to. */
+export function bootSync(options: BootOptions = {}): System {
+  refuseUnknown('boot()', options, BOOT_OPTIONS);
+  const { timeout_ms } = completeOptions({ timeout: options.timeout }, { timeout_ms: NEVER, signal: undefined });
+  if (system !== null) return system;
+  if (!isAttached()) {
+    startSystem({ threads: options.limits?.threads, tasks: options.limits?.tasks });
+    setName(agent.task, 'main');
+    openServer();
+  }
+  if (options.limits?.calls !== undefined) setCallsInFlight(options.limits.calls);
+  if (options.timeout !== undefined) setDefaultTimeout(timeout_ms);
+  process.on('beforeExit', stayForLoops);
+  system = new KernelSystem();
+  return system;
+}
+
+// oxlint-disable-next-line typescript/require-await -- what is wrong with the options rejects, it does not throw
+export const boot = async (options: BootOptions = {}): Promise<System> => bootSync(options);
+
+/** A task started by the first use of a stub, in the system of this process. */
+class LazyTask implements Task {
+  private readonly url: URL | string;
+  private readonly options: SpawnOptions;
+  private started: Task | null = null;
+  private starting: Promise<Task> | null = null;
+
+  constructor(url: URL | string, options: SpawnOptions) {
+    this.url = url;
+    this.options = options;
+  }
+
+  private task(): Task {
+    this.started ??= bootSync().spawnSync(this.url, this.options);
+    return this.started;
+  }
+
+  private async taskLater(): Promise<Task> {
+    if (this.started !== null) return this.started;
+    this.starting ??= boot()
+      .then((booted) => booted.spawn(this.url, this.options))
+      .then((task) => (this.started ??= task));
+    return this.starting;
+  }
+
+  get sync(): Stubs['sync'] {
+    return this.started?.sync ?? lazyStub((name, args) => invoke(this.task().sync, name, args));
+  }
+
+  get async(): Stubs['async'] {
+    return (
+      this.started?.async ??
+      lazyStub(async (name, args) => invoke((await this.taskLater()).async, name, args))
+    );
+  }
+
+  with(options: CallOptions): Stubs {
+    if (this.started !== null) return this.started.with(options);
+    let stubs: Stubs | null = null;
+    return {
+      sync: lazyStub((name, args) => invoke((stubs ??= this.task().with(options)).sync, name, args)),
+      async: lazyStub(async (name, args) => {
+        stubs ??= (await this.taskLater()).with(options);
+        return invoke(stubs.async, name, args);
+      }),
+    };
+  }
+
+  get id(): ThreadId {
+    return this.task().id;
+  }
+
+  get name(): string {
+    return this.started?.name ?? this.options.name ?? nameFrom(findModule(this.url));
+  }
+
+  get kind(): Task['kind'] {
+    return this.options.kind ?? 'worker';
+  }
+
+  get alive(): boolean {
+    return this.started?.alive ?? true;
+  }
+
+  get exited(): Task['exited'] {
+    return this.taskLater().then((task) => task.exited);
+  }
+
+  async kill(): Promise<void> {
+    if (this.started !== null || this.starting !== null) await (await this.taskLater()).kill();
+  }
+}
+
+const invoke = (stub: unknown, name: string, args: unknown[]): unknown =>
+  (stub as Record<string, (...args: unknown[]) => unknown>)[name]!(...args);
+
+/** Stands for a stub whose task has not been started: any name may be one of its functions until it is known. */
+function lazyStub(call: (name: string, args: unknown[]) => unknown): Record<string, never> {
+  return new Proxy(Object.create(null) as Record<string, never>, {
+    get: (_, name) =>
+      typeof name === 'symbol' || name === 'then' || name === 'constructor'
+        ? undefined
+        : (...args: unknown[]) => call(name, args),
+  });
+}
+
+export const task = (url: URL | string, options: SpawnOptions = {}): Task => new LazyTask(url, options);
+
+/** The task registered under a name, as one may call it from here. */
+export function lookup(name: string): Task {
+  if (!isAttached()) throw new IpcError('ERR_IPC_NO_SUCH_THREAD', 'this thread belongs to no system; boot() one first');
+  const record = findTask(name);
+  if (record === null) throw new IpcError('ERR_IPC_NO_SUCH_THREAD', `no task is registered as '${name}'`, { task: name });
+  const taskId = peek(record + TASK_ID);
+  const target: Target = { id: peek(record + TASK_SERVER) as ThreadId, taskId, name, queue: [], inFlight: 0 };
+  const isLocal = peek(record + TASK_KIND) === TASK_KIND_LOCAL;
+  const isHere = isLocal && peek(record + TASK_PROCESSOR) === peek(agent.task + TASK_PROCESSOR);
+  const callers: Callers | undefined = isHere ? localCallers : undefined;
+  const ask = callers?.sync ?? callSync;
+  const names = ask(target, METHOD_DESCRIBE, 'exports', inherited(), []) as string[];
+  return new TaskHandle(
+    {
+      taskId: taskId as TaskId,
+      kind: isLocal ? 'local' : 'worker',
+      target,
+      names,
+      exited: new Promise(() => {}),
+      isAlive: () => peek(tcbOf(target.id) + TCB_ID) === target.id && load(record + TASK_STATE) !== 0,
+      kill: () => Promise.reject(new IpcError('ERR_IPC_DENIED', `only the task that spawned '${name}' may end it`)),
+      stubs: (exported, options) => makeStubs(target, exported, options, callers),
+    },
+    inherited(),
+  );
+}
+

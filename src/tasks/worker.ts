@@ -1,0 +1,250 @@
+/**
+ * Tasks in worker threads. The worker is started with a text that holds the whole kernel, finds kernel memory in its
+ * `workerData`, takes the task's identity on, imports the module, and says hello: a message with the export list, or with
+ * the error that kept the module from loading.
+ */
+import { MessageChannel, Worker, type WorkerOptions } from 'node:worker_threads';
+import { peek, registers } from '#atomics';
+import { bootstrap } from '#bootstrap';
+import { freeThreads, repairTask } from '../kernel/fault.ts';
+import { awaitMessage, finishMessage, startReceive } from '../kernel/ipc-slow.ts';
+import { freeTask } from '../kernel/tcb.ts';
+import { NEVER, NOT_YET, OK, R_TAG, type Result, TAG_KIND, ERROR } from '../layout/message.ts';
+import { INDEX_MASK } from '../layout/params.ts';
+import { TASK_EXIT_CODE, TASK_ID, TASK_LOOP_ALIVE, taskAt } from '../layout/task.ts';
+import { TCB_ID, type Tcb } from '../layout/tcb.ts';
+import { poke } from '../platform/atomics.ts';
+import { memory } from '../platform/memory.ts';
+import { takeMessage } from '../kernel/transfer.ts';
+import { agent, idOf } from '../user/agent.ts';
+import { unwatch, watch, type Watcher } from '../user/loop.ts';
+import { giveCallTcb, takeCallTcb, type Target } from '../rpc/call.ts';
+import { closePort, setPort } from '../rpc/carry.ts';
+import { takeThrown } from '../rpc/failure.ts';
+import { IpcError } from '../rpc/ipc-error.ts';
+import { takeResult } from '../rpc/payload.ts';
+import { grantHost, revokeHost } from '../rpc/serve.ts';
+import { makeStubs } from '../rpc/stub.ts';
+import type { TaskExit } from '../rpc/types.ts';
+import type { HostedTask, Start, TaskHost } from './host.ts';
+
+/** What a worker finds under `l3kernel` in its workerData. */
+export interface WorkerStart {
+  readonly memory: SharedArrayBuffer;
+  readonly taskId: number;
+  readonly url: string;
+  /** Thread that waits for the hello. */
+  readonly spawner: number;
+  readonly hostNames: readonly string[];
+  readonly concurrency: number;
+  readonly timeout_ms: number;
+}
+
+/** A worker from its start to its exit. */
+interface Running {
+  readonly taskId: number;
+  readonly worker: Worker;
+  readonly exited: Promise<TaskExit>;
+  error: unknown;
+  killed: boolean;
+  alive: boolean;
+}
+
+/** Workers that this agent started and that have not exited. */
+const running = new Set<Running>();
+
+function launch(start: Start, spawner: number, timeout_ms: number): Running {
+  const { options, taskId, url } = start;
+  const hostNames = options.host === undefined ? [] : grantHost(taskId, options.host as Record<string, unknown>);
+  const { port1, port2 } = new MessageChannel();
+  const data: WorkerStart = {
+    memory,
+    taskId,
+    url: url.href,
+    spawner,
+    hostNames,
+    concurrency: options.concurrency ?? Number.POSITIVE_INFINITY,
+    timeout_ms,
+  };
+  const workerOptions: WorkerOptions = {
+    eval: true,
+    name: start.name,
+    workerData: { l3kernel: { ...data, port: port2 } },
+    transferList: [port2],
+    ...(options.args === undefined ? {} : { argv: [...options.args] }),
+    ...(options.env === undefined ? {} : { env: options.env as NodeJS.ProcessEnv }),
+    ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
+    ...(options.execArgv === undefined ? {} : { execArgv: [...options.execArgv] }),
+  };
+  const worker = new Worker(bootstrap, workerOptions);
+  worker.unref();
+  setPort(taskId, port1);
+  return follow(worker, start);
+}
+
+/** Hears of the worker's errors and exit. */
+function follow(worker: Worker, start: Start): Running {
+  const state: Running = {
+    taskId: start.taskId,
+    worker,
+    exited: exitOf(worker, start, () => state),
+    error: undefined,
+    killed: false,
+    alive: true,
+  };
+  worker.on('error', (error) => {
+    state.error = error;
+  });
+  running.add(state);
+  return state;
+}
+
+function exitOf(worker: Worker, start: Start, state: () => Running): Promise<TaskExit> {
+  return new Promise((resolve) => {
+    worker.on('exit', (code) => {
+      const { error, killed } = state();
+      state().alive = false;
+      running.delete(state());
+      bury(start.taskId, code);
+      resolve({ code, reason: exitReason(code, error, killed) });
+    });
+  });
+}
+
+function exitReason(code: number, error: unknown, killed: boolean): string {
+  if (killed) return 'killed';
+  if ((error as { code?: string } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY') return 'out of memory';
+  if (error instanceof Error) return error.message;
+  if (error !== undefined) return String(error);
+  return code === 0 ? 'ended by itself' : `exit code ${code}`;
+}
+
+/** Repairs what a dead task leaves behind, and gives its records back. */
+function bury(taskId: number, code: number): void {
+  const task = taskAt(taskId & INDEX_MASK);
+  if (peek(task + TASK_ID) !== taskId) return;
+  const holder = peek(agent.caller + TCB_ID) & INDEX_MASK;
+  poke(task + TASK_EXIT_CODE, code);
+  repairTask(task, holder);
+  freeThreads(task, holder);
+  freeTask(task);
+  closePort(taskId);
+  revokeHost(taskId);
+}
+
+function spawnFailed(start: Start, cause: unknown): IpcError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new IpcError('ERR_IPC_SPAWN_FAILED', `task '${start.name}' did not start: ${why}`, {
+    phase: 'spawn',
+    task: start.name,
+    cause,
+  });
+}
+
+/** The hello in the registers of `self`: the export list. Throws what the module threw. */
+function readHello(self: Tcb): string[] {
+  const tag = registers[R_TAG]!;
+  if ((tag & TAG_KIND) === ERROR) throw takeThrown(self, tag);
+  return takeResult(self, tag) as string[];
+}
+
+function hosted(start: Start, state: Running, names: readonly string[]): HostedTask {
+  const target: Target = { id: start.server, taskId: start.taskId, name: start.name, queue: [], inFlight: 0 };
+  return {
+    kind: 'worker',
+    taskId: start.taskId,
+    target,
+    names,
+    exited: state.exited,
+    isAlive: () => state.alive,
+    kill: async () => {
+      state.killed = true;
+      await state.worker.terminate();
+      await state.exited;
+    },
+    stubs: (exported, options) => makeStubs(target, exported, options),
+  };
+}
+
+function start(begun: Start): Promise<HostedTask> {
+  return new Promise((resolve, reject) => {
+    const tcb = takeCallTcb();
+    if (tcb === 0) {
+      reject(new IpcError('ERR_IPC_LIMIT', `task '${begun.name}': too many calls are in flight to start a task`));
+      return;
+    }
+    let state: Running;
+    const finish = (code: Result): void => {
+      unwatch(watcher);
+      try {
+        if (code === OK) resolve(hosted(begun, state, readHello(tcb)));
+        else void state.exited.then(({ reason }) => reject(spawnFailed(begun, state.error ?? new Error(reason))));
+      } catch (error) {
+        reject(spawnFailed(begun, error));
+      }
+      giveCallTcb(tcb);
+    };
+    const watcher: Watcher = {
+      tcb,
+      polls: false,
+      onTaken: () => {},
+      onMessage: () => {
+        takeMessage(tcb);
+        finish(finishMessage(tcb));
+      },
+    };
+    // The wait begins before the worker does: its hello finds us waiting.
+    const waits = startReceive(tcb, begun.server);
+    try {
+      state = launch(begun, idOf(tcb), timeoutOf(begun));
+    } catch (error) {
+      bury(begun.taskId, 1);
+      giveCallTcb(tcb);
+      reject(spawnFailed(begun, error));
+      return;
+    }
+    if (waits === NOT_YET) watch(watcher);
+    else finish(waits);
+  });
+}
+
+const timeoutOf = (begun: Start): number => begun.options.timeout ?? NEVER;
+
+function startSync(begun: Start): HostedTask {
+  const self = agent.current;
+  let state: Running;
+  try {
+    state = launch(begun, idOf(self), timeoutOf(begun));
+  } catch (error) {
+    bury(begun.taskId, 1);
+    throw spawnFailed(begun, error);
+  }
+  let code = startReceive(self, begun.server);
+  if (code === NOT_YET) code = awaitMessage(self, NEVER, NEVER);
+  else if (code === OK) {
+    takeMessage(self);
+    code = finishMessage(self);
+  }
+  if (code !== OK) throw spawnFailed(begun, state.error ?? new Error('the worker ended before it was ready'));
+  let names: string[];
+  try {
+    names = readHello(self);
+  } catch (error) {
+    throw spawnFailed(begun, error);
+  }
+  return hosted(begun, state, names);
+}
+
+export const workerHost: TaskHost = { start, startSync };
+
+/** Ends every worker that this agent started; resolves when all have exited. */
+export async function endWorkers(): Promise<void> {
+  const ending = [...running];
+  for (const state of ending) state.killed = true;
+  await Promise.all(ending.map((state) => state.worker.terminate()));
+  await Promise.all(ending.map((state) => state.exited));
+}
+
+/** Whether a worker of this agent has timers, sockets or other work in its loop: the process should live for it. */
+export const someLoopLives = (): boolean =>
+  [...running].some((state) => peek(taskAt(state.taskId & INDEX_MASK) + TASK_LOOP_ALIVE) !== 0);

@@ -1,0 +1,248 @@
+/**
+ * Ipc in an event loop: threads whose agent must not block are watched, and their watchers called when a message is in.
+ *
+ * Three ways to watch, in this order: a look at the states in each turn of the loop (`setImmediate`), with a spin of at
+ * most about 1 us; after some 30 turns without news, the doorbell of the processor by `Atomics.waitAsync`. Looking costs
+ * CPU and answers in half a microsecond; the doorbell costs nothing and answers in some 70 us. Invariant: while anything
+ * is watched, either a turn is scheduled or the doorbell is armed with the parked bits set.
+ *
+ * `waitAsync` does not keep a loop alive, so a timer does, exactly while calls are pending.
+ */
+import { compareExchange, load, peek } from '#atomics';
+import { now_ms } from '#wait';
+import { dispatch, drainInbox, waitsAbroad } from '../kernel/dispatch.ts';
+import { firstInQueue } from '../kernel/queue.ts';
+import { nextWakeup, setWakeup, tick } from '../kernel/wakeup.ts';
+import { PROCESSOR_DOORBELL, PROCESSOR_INBOX, PROCESSOR_READY_FIRST } from '../layout/task.ts';
+import { KIND_MASK, PARKED, POLL, RUN, type Tcb, TCB_BELL, TCB_STATE, WAIT } from '../layout/tcb.ts';
+import { poke } from '../platform/atomics.ts';
+import { waitDoorbell } from '../platform/wait.ts';
+import { agent } from './agent.ts';
+
+/** What happens with the message, or the kernel's result, that has come for a watched thread. */
+export interface Watcher {
+  readonly tcb: Tcb;
+  onMessage(): void;
+  /** The thread was taken out of a queue and now waits for its answer. */
+  onTaken(): void;
+  /** True until onTaken was called, for a thread that began by polling. */
+  polls: boolean;
+}
+
+/** Turns without news before the doorbell is armed. */
+const TURNS_IDLE_MAX = 30;
+/** Loads of one state word in a turn: less than 1 us. */
+const TURN_LOADS = 60;
+/** A period that never ends: the timer exists to keep the loop alive. */
+const FOREVER_ms = 2 ** 30;
+
+const pending: Watcher[] = [];
+let listener: Watcher | null = null;
+let turnScheduled = false;
+let armed = false;
+let idleTurns = 0;
+let keepAlive: NodeJS.Timeout | null = null;
+let tickTimer: NodeJS.Timeout | null = null;
+let tickAt_ms = 0;
+let ticked_ms = 0;
+
+/** Watches a thread that waits or polls, until `unwatch`. The loop stays alive for it. */
+export function watch(watcher: Watcher): void {
+  poke(watcher.tcb + TCB_BELL, doorbell());
+  pending.push(watcher);
+  scheduleTurn();
+}
+
+export function unwatch(watcher: Watcher): void {
+  const at = pending.indexOf(watcher);
+  if (at < 0) return;
+  pending[at] = pending[pending.length - 1]!;
+  pending.pop();
+}
+
+export const pendingCount = (): number => pending.length;
+
+/** Listens for messages to the server thread while the loop lives; does not keep it alive. */
+export function listen(watcher: Watcher): void {
+  listener = watcher;
+  poke(watcher.tcb + TCB_BELL, doorbell());
+  scheduleTurn();
+}
+
+/** As `listen`, by the doorbell alone: for a loop that is about to end. */
+export function listenAsleep(watcher: Watcher): void {
+  listener = watcher;
+  poke(watcher.tcb + TCB_BELL, doorbell());
+  arm();
+}
+
+/** Stops listening: the thread is about to block in place, and is rung on its own state word from now on. */
+export function stopListening(): void {
+  if (listener === null) return;
+  const { tcb } = listener;
+  listener = null;
+  poke(tcb + TCB_BELL, 0);
+  // Whoever saw the parked bit may still have read the old bell: clear the bit, so that the next one reads the new.
+  const state = load(tcb + TCB_STATE);
+  if ((state & PARKED) !== 0) compareExchange(tcb + TCB_STATE, state, state & ~PARKED);
+}
+
+export const isListening = (): boolean => listener !== null;
+
+const doorbell = (): number => agent.processor + PROCESSOR_DOORBELL;
+
+/** Runs `turn` in the next turn of the event loop. */
+export function scheduleTurn(): void {
+  idleTurns = 0;
+  scheduleNext();
+}
+
+function scheduleNext(): void {
+  if (turnScheduled) return;
+  turnScheduled = true;
+  setImmediate(turn);
+}
+
+/** Wakes a watched thread at `deadline_ms` (milliseconds since boot) by the wakeup lists. */
+export function setDeadline(tcb: Tcb, deadline_ms: number): void {
+  const time_ms = now_ms();
+  if (ticked_ms === 0) ticked_ms = time_ms;
+  setWakeup(agent.processor, tcb, deadline_ms, time_ms);
+  if (tickTimer === null || deadline_ms < tickAt_ms) armTick(deadline_ms, time_ms);
+}
+
+function armTick(deadline_ms: number, time_ms: number): void {
+  if (tickTimer !== null) clearTimeout(tickTimer);
+  tickAt_ms = deadline_ms;
+  tickTimer = setTimeout(onTick, Math.max(1, deadline_ms - time_ms));
+  tickTimer.unref();
+}
+
+/** The clock interrupt: expired threads run with a timeout, and the next interrupt is set. */
+function onTick(): void {
+  tickTimer = null;
+  const time_ms = now_ms();
+  tick(agent.processor, ticked_ms, time_ms);
+  ticked_ms = time_ms;
+  const next_ms = nextWakeup(agent.processor);
+  if (next_ms !== 0) armTick(Math.max(next_ms, time_ms + 1), time_ms);
+  turn();
+}
+
+/** One look at everything watched; schedules the next, or arms the doorbell. */
+function turn(): void {
+  turnScheduled = false;
+  if (!scan() && !spin()) idleTurns++;
+  else idleTurns = 0;
+  const localWork = runLocal();
+  if (pending.length === 0 && !localWork) keepLoopAlive(false);
+  if (localWork || (idleTurns < TURNS_IDLE_MAX && (pending.length > 0 || listener !== null))) {
+    scheduleNext();
+  } else {
+    onIdle?.();
+    arm();
+  }
+}
+
+/** Looks at every watched state word once. True when there was news. */
+function scan(): boolean {
+  let news = false;
+  if (listener !== null && (load(listener.tcb + TCB_STATE) & KIND_MASK) === RUN) {
+    news = true;
+    listener.onMessage();
+  }
+  for (let i = 0; i < pending.length; i++) {
+    const watcher = pending[i]!;
+    const kind = load(watcher.tcb + TCB_STATE) & KIND_MASK;
+    if (watcher.polls && kind === WAIT) {
+      watcher.polls = false;
+      watcher.onTaken();
+    } else if (kind === RUN) {
+      news = true;
+      watcher.onMessage();
+      if (pending[i] !== watcher) i--;
+    }
+  }
+  return news;
+}
+
+/** Waits shortly for the oldest call: its answer may be on its way. */
+function spin(): boolean {
+  const oldest = pending[0];
+  if (oldest === undefined) return false;
+  for (let loads = TURN_LOADS; loads > 0; loads--) {
+    if ((load(oldest.tcb + TCB_STATE) & KIND_MASK) === RUN) return scan();
+  }
+  return false;
+}
+
+/** Lets local threads run for a timeslice. True when there is more to do at once. */
+function runLocal(): boolean {
+  const { processor } = agent;
+  if (firstInQueue(processor + PROCESSOR_INBOX) !== 0) drainInbox(processor);
+  if (peek(processor + PROCESSOR_READY_FIRST) !== 0 || waitsAbroad()) return dispatch(processor, 0);
+  return false;
+}
+
+let onIdle: (() => void) | null = null;
+
+/** States what to do when the loop goes to sleep although it lives: something other than ipc keeps it. */
+export const onLoopIdle = (action: () => void): void => {
+  onIdle = action;
+};
+
+/** Sets the parked bit of every watched thread and sleeps on the doorbell. News that comes meanwhile is not lost. */
+function arm(): void {
+  keepLoopAlive(pending.length > 0 || waitsAbroad());
+  if (pending.length === 0 && listener === null && !waitsAbroad()) return;
+  const bell = doorbell();
+  const seen = load(bell);
+  let news = listener !== null && !setParked(listener.tcb);
+  for (const watcher of pending) news = !setParked(watcher.tcb) || news;
+  if (news) {
+    scheduleTurn();
+  } else if (!armed) {
+    const rung = waitDoorbell(bell, seen);
+    if (rung === null) {
+      scheduleTurn();
+      return;
+    }
+    armed = true;
+    // The promise of waitAsync never rejects.
+    void rung.then(onDoorbell);
+  }
+}
+
+function onDoorbell(): void {
+  armed = false;
+  idleTurns = 0;
+  turn();
+}
+
+/** False: the thread runs already, or is just being given its message. */
+function setParked(tcb: Tcb): boolean {
+  const state = load(tcb + TCB_STATE);
+  const kind = state & KIND_MASK;
+  if (kind !== WAIT && kind !== POLL) return false;
+  return (state & PARKED) !== 0 || compareExchange(tcb + TCB_STATE, state, state | PARKED) === state;
+}
+
+/** Keeps the process alive while calls are pending, as a pending request of any other kind does. */
+function keepLoopAlive(alive: boolean): void {
+  if (keepAlive === null) {
+    if (!alive) return;
+    keepAlive = setInterval(() => {}, FOREVER_ms);
+  }
+  if (alive) keepAlive.ref();
+  else keepAlive.unref();
+}
+
+/** Ends all watching: the agent leaves its system. */
+export function stopLoop(): void {
+  pending.length = 0;
+  listener = null;
+  if (keepAlive !== null) clearInterval(keepAlive);
+  if (tickTimer !== null) clearTimeout(tickTimer);
+  keepAlive = null;
+  tickTimer = null;
+}

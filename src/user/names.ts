@@ -1,0 +1,68 @@
+/**
+ * Names of tasks. A task's name stands in its record, in UTF-8; `lookup` reads the records. Registering takes a lock, so
+ * that two tasks cannot get one name.
+ */
+import { load, peek, poke } from '#atomics';
+import { lockQueue, unlockQueue } from '../kernel/queue.ts';
+import { HEADER_NAME_LOCK, HEADER_TASKS_MAX } from '../layout/map.ts';
+import type { TaskRecord } from '../layout/task.ts';
+import {
+  TASK_DEAD,
+  TASK_FREE,
+  TASK_NAME,
+  TASK_NAME_BYTES,
+  TASK_NAME_MAX,
+  TASK_REGISTERED,
+  TASK_STATE,
+  taskAt,
+} from '../layout/task.ts';
+import { putBytes, takeBytes } from '../platform/atomics.ts';
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Every task record in use. */
+export function liveTasks(): TaskRecord[] {
+  const tasks: TaskRecord[] = [];
+  const end = peek(HEADER_TASKS_MAX);
+  for (let index = 1; index <= end; index++) {
+    const state = load(taskAt(index) + TASK_STATE);
+    if (state !== TASK_FREE && state !== TASK_DEAD) tasks.push(taskAt(index));
+  }
+  return tasks;
+}
+
+export function nameOf(task: TaskRecord): string {
+  const length = peek(task + TASK_NAME_BYTES);
+  const bytes = new Uint8Array(length);
+  takeBytes((task + TASK_NAME) * 4, bytes, 0, length);
+  return decoder.decode(bytes);
+}
+
+/** Names a task, without registering: a longer name is cut between characters. */
+export function setName(task: TaskRecord, name: string): void {
+  const bytes = new Uint8Array(TASK_NAME_MAX);
+  const { written } = encoder.encodeInto(name, bytes);
+  putBytes((task + TASK_NAME) * 4, bytes, 0, written);
+  poke(task + TASK_NAME_BYTES, written);
+}
+
+/** Names a task and makes the name findable. False: another live task has it. Throws a RangeError when it is too long. */
+export function registerName(task: TaskRecord, name: string, holder: number): boolean {
+  if (encoder.encode(name).length > TASK_NAME_MAX) {
+    throw new RangeError(`the name '${name.slice(0, 40)}…' is longer than ${TASK_NAME_MAX} bytes`);
+  }
+  lockQueue(HEADER_NAME_LOCK, holder);
+  const isFree = findTask(name) === null;
+  if (isFree) {
+    setName(task, name);
+    poke(task + TASK_REGISTERED, 1);
+  }
+  unlockQueue(HEADER_NAME_LOCK);
+  return isFree;
+}
+
+/** The live task registered under a name. */
+export function findTask(name: string): TaskRecord | null {
+  return liveTasks().find((task) => peek(task + TASK_REGISTERED) === 1 && nameOf(task) === name) ?? null;
+}
