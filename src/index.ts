@@ -1,8 +1,12 @@
 /**
  * l3kernel: call code you do not trust as if it were a function. The public surface; the low level is `l3kernel/ipc`.
  */
+import { bootstrap } from '#bootstrap';
 import { api } from './api.ts';
 import type { IpcError as IpcErrorClass } from './rpc/ipc-error.ts';
+import { setBootstrap } from './tasks/worker.ts';
+
+setBootstrap(bootstrap);
 
 export const { boot, bootSync, task, lookup, move, here, IpcError } = api;
 export type IpcError = IpcErrorClass;

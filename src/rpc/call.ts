@@ -51,9 +51,18 @@ export interface Target {
   taskId: number;
   name: string;
   /** Calls by this agent's event loop that wait for a call tcb, and how many are with the task. */
-  readonly queue: PendingCall[];
+  readonly queue: Set<PendingCall>;
   inFlight: number;
 }
+
+/** A task as its callers know it, before the first call. */
+export const makeTarget = (id: ThreadId, taskId: number, name: string): Target => ({
+  id,
+  taskId,
+  name,
+  queue: new Set(),
+  inFlight: 0,
+});
 
 /** What `with` sets, with the defaults filled in. */
 export interface Options {
@@ -226,19 +235,13 @@ class PendingCall implements Watcher {
   /** Waits in the heap for a tcb, within its timeout. */
   enqueue(): void {
     this.keep();
-    this.target.queue.push(this);
-    if (this.target.queue.length === 1) starved.push(this.target);
+    this.target.queue.add(this);
+    if (this.target.queue.size === 1) starved.push(this.target);
     if (this.deadline_ms === NEVER) return;
     this.timer = setTimeout(() => {
-      if (this.leaveQueue()) this.reject(failure(SEND_TIMEOUT, this.calling, agent.caller));
+      if (this.target.queue.delete(this)) this.reject(failure(SEND_TIMEOUT, this.calling, agent.caller));
     }, this.calling.timeout_ms);
     this.timer.unref();
-  }
-
-  private leaveQueue(): boolean {
-    const at = this.target.queue.indexOf(this);
-    if (at >= 0) this.target.queue.splice(at, 1);
-    return at >= 0;
   }
 
   /** Begins after having waited for a tcb. */
@@ -314,7 +317,7 @@ class PendingCall implements Watcher {
 
   private abort(): void {
     if (this.tcb === 0) {
-      if (this.leaveQueue()) this.reject(abortedError(this.calling, this.signal!));
+      if (this.target.queue.delete(this)) this.reject(abortedError(this.calling, this.signal!));
     } else if (cancel(this.tcb, ABORTED, idOf(agent.caller) & INDEX_MASK)) {
       this.onMessage();
     }
@@ -335,12 +338,14 @@ export type { PendingCall };
 function startWaiting(): void {
   for (let tries = starved.length; tries > 0; tries--) {
     const target = starved.shift()!;
-    if (target.queue.length === 0) continue;
+    const [next] = target.queue;
+    if (next === undefined) continue;
     starved.push(target);
     if (target.inFlight >= IN_FLIGHT_PER_TARGET) continue;
     const tcb = takeCallTcb();
     if (tcb === 0) return;
-    target.queue.shift()!.resume(tcb);
+    target.queue.delete(next);
+    next.resume(tcb);
   }
 }
 
@@ -359,7 +364,7 @@ export function callAsync(
     const tag = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args);
     const pending = new PendingCall(target, calling, signal, tag, resolve, reject);
     pending.listenToSignal();
-    const tcb = target.inFlight < IN_FLIGHT_PER_TARGET && target.queue.length === 0 ? takeCallTcb() : 0;
+    const tcb = target.inFlight < IN_FLIGHT_PER_TARGET && target.queue.size === 0 ? takeCallTcb() : 0;
     if (tcb !== 0) {
       pending.start(tcb);
       return;

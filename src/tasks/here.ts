@@ -7,7 +7,7 @@ import { INDEX_MASK } from '../layout/params.ts';
 import { TASK_CHIEF, TASK_SERVER, taskAt } from '../layout/task.ts';
 import type { ThreadId } from '../layout/tcb.ts';
 import { agent, idOf, isAttached } from '../user/agent.ts';
-import { callAsync, callSync, type Target } from '../rpc/call.ts';
+import { callAsync, callSync, makeTarget } from '../rpc/call.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import { currentSender, currentSignal, METHOD_HOST } from '../rpc/serve.ts';
 import { makeStubs } from '../rpc/stub.ts';
@@ -36,7 +36,7 @@ function makeHost(): Stubs {
   attached();
   const chief = chiefTask();
   const server = chief === 0 ? 0 : peek(taskAt(chief & INDEX_MASK) + TASK_SERVER);
-  const target: Target = { id: server as ThreadId, taskId: chief, name: 'host', queue: [], inFlight: 0 };
+  const target = makeTarget(server as ThreadId, chief, 'host');
   const options = { timeout_ms: defaultTimeout_ms, signal: undefined };
   return makeStubs(target, hostNames, options, { sync: callSync, async: callAsync }, METHOD_HOST);
 }

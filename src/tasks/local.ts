@@ -36,7 +36,7 @@ import { IpcError } from '../rpc/ipc-error.ts';
 import { functionsPut, putArguments, putResult, takeResult } from '../rpc/payload.ts';
 import { grantHost, removeLocalExports, serve, serveLocally, setLocalExports, tableOf } from '../rpc/serve.ts';
 import { type Caller, makeStubs } from '../rpc/stub.ts';
-import type { Options, Target } from '../rpc/call.ts';
+import { makeTarget, type Options, type Target } from '../rpc/call.ts';
 import type { TaskExit } from '../rpc/types.ts';
 import type { HostedTask, Start, TaskHost } from './host.ts';
 
@@ -130,7 +130,7 @@ function finishStart({ taskId, server, name, options }: Start, exports: Record<s
     return REPLY;
   });
   store(task + TASK_STATE, TASK_ALIVE);
-  const target: Target = { id: server, taskId, name, queue: [], inFlight: 0 };
+  const target = makeTarget(server, taskId, name);
   let alive = true;
   let exit: (exit: TaskExit) => void;
   const exited = new Promise<TaskExit>((resolve) => {

@@ -41,7 +41,7 @@ import { ANY_INDEX } from '../layout/params.ts';
 import { agent, createStandingThreads, detach, isAttached, isShuttingDown, startSystem } from '../user/agent.ts';
 import { stopLoop } from '../user/loop.ts';
 import { findTask, liveTasks, nameOf, registerName, setName } from '../user/names.ts';
-import { callSync, dropCallTcbs, setCallsInFlight, type Options, type Target } from '../rpc/call.ts';
+import { callSync, dropCallTcbs, setCallsInFlight, type Options, makeTarget } from '../rpc/call.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import { METHOD_DESCRIBE } from '../rpc/serve.ts';
 import { openServer } from '../rpc/server.ts';
@@ -378,7 +378,7 @@ export function lookup(name: string): Task {
   const record = findTask(name);
   if (record === null) throw new IpcError('ERR_IPC_NO_SUCH_THREAD', `no task is registered as '${name}'`, { task: name });
   const taskId = peek(record + TASK_ID);
-  const target: Target = { id: peek(record + TASK_SERVER) as ThreadId, taskId, name, queue: [], inFlight: 0 };
+  const target = makeTarget(peek(record + TASK_SERVER) as ThreadId, taskId, name);
   const isLocal = peek(record + TASK_KIND) === TASK_KIND_LOCAL;
   const isHere = isLocal && peek(record + TASK_PROCESSOR) === peek(agent.task + TASK_PROCESSOR);
   const callers: Callers | undefined = isHere ? localCallers : undefined;

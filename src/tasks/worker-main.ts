@@ -3,7 +3,7 @@
  * module, says hello with its export list, and serves: in the event loop while that lives, in place when it is empty.
  */
 import { enableCompileCache, syncBuiltinESMExports } from 'node:module';
-import threads, { type MessagePort } from 'node:worker_threads';
+import threads from 'node:worker_threads';
 import { peek, registers } from '#atomics';
 import { repairTask } from '../kernel/fault.ts';
 import { send } from '../kernel/ipc-slow.ts';
@@ -21,15 +21,16 @@ import { setExports, tableOf } from '../rpc/serve.ts';
 import { openServer, serveInPlace } from '../rpc/server.ts';
 import { setDefaultTimeout, setHost } from './here.ts';
 import '../api.ts';
-import type { WorkerStart } from './worker.ts';
+import { setBootstrap, type WorkerStart } from './worker.ts';
 
-const { l3kernel: start } = threads.workerData as { l3kernel: WorkerStart & { port: MessagePort } };
+const { l3kernel: start } = threads.workerData as { l3kernel: WorkerStart };
 let opened = false;
 
 function becomeTask(): void {
   attach(start.taskId as TaskId);
   poke(agent.task + TASK_LOOP_ALIVE, 1);
   setPort(peek(agent.task + TASK_CHIEF), start.port);
+  setBootstrap(start.bootstrap);
   setHost(start.hostNames);
   setDefaultTimeout(start.timeout_ms);
   // The module sees a worker without our own data in it.

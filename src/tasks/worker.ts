@@ -3,22 +3,21 @@
  * `workerData`, takes the task's identity on, imports the module, and says hello: a message with the export list, or with
  * the error that kept the module from loading.
  */
-import { MessageChannel, Worker, type WorkerOptions } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, Worker, type WorkerOptions } from 'node:worker_threads';
 import { peek, registers } from '#atomics';
-import { bootstrap } from '#bootstrap';
 import { freeThreads, repairTask } from '../kernel/fault.ts';
 import { awaitMessage, finishMessage, startReceive } from '../kernel/ipc-slow.ts';
 import { freeTask } from '../kernel/tcb.ts';
 import { NEVER, NOT_YET, OK, R_TAG, type Result, TAG_KIND, ERROR } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
-import { TASK_EXIT_CODE, TASK_ID, TASK_LOOP_ALIVE, taskAt } from '../layout/task.ts';
+import { TASK_DEAD, TASK_EXIT_CODE, TASK_ID, TASK_LOOP_ALIVE, TASK_STATE, taskAt } from '../layout/task.ts';
 import { TCB_ID, type Tcb } from '../layout/tcb.ts';
 import { poke } from '../platform/atomics.ts';
 import { memory } from '../platform/memory.ts';
 import { takeMessage } from '../kernel/transfer.ts';
 import { agent, idOf } from '../user/agent.ts';
 import { unwatch, watch, type Watcher } from '../user/loop.ts';
-import { giveCallTcb, takeCallTcb, type Target } from '../rpc/call.ts';
+import { giveCallTcb, takeCallTcb, makeTarget } from '../rpc/call.ts';
 import { closePort, setPort } from '../rpc/carry.ts';
 import { takeThrown } from '../rpc/failure.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
@@ -38,7 +37,19 @@ export interface WorkerStart {
   readonly hostNames: readonly string[];
   readonly concurrency: number;
   readonly timeout_ms: number;
+  readonly port: MessagePort;
+  readonly bootstrap: string;
 }
+
+/**
+ * The text that workers evaluate. The package's entry states it; a worker has it from its spawner, for a text cannot
+ * contain itself.
+ */
+let bootstrap = '';
+
+export const setBootstrap = (text: string): void => {
+  bootstrap = text;
+};
 
 /** A worker from its start to its exit. */
 interface Running {
@@ -65,11 +76,13 @@ function launch(start: Start, spawner: number, timeout_ms: number): Running {
     hostNames,
     concurrency: options.concurrency ?? Number.POSITIVE_INFINITY,
     timeout_ms,
+    port: port2,
+    bootstrap,
   };
   const workerOptions: WorkerOptions = {
     eval: true,
     name: start.name,
-    workerData: { l3kernel: { ...data, port: port2 } },
+    workerData: { l3kernel: data },
     transferList: [port2],
     ...(options.args === undefined ? {} : { argv: [...options.args] }),
     ...(options.env === undefined ? {} : { env: options.env as NodeJS.ProcessEnv }),
@@ -149,13 +162,17 @@ function readHello(self: Tcb): string[] {
 }
 
 function hosted(start: Start, state: Running, names: readonly string[]): HostedTask {
-  const target: Target = { id: start.server, taskId: start.taskId, name: start.name, queue: [], inFlight: 0 };
+  const target = makeTarget(start.server, start.taskId, start.name);
   return {
     kind: 'worker',
     taskId: start.taskId,
     target,
     names,
-    exited: state.exited,
+    get exited() {
+      // Who waits for the end wants to see it: from here on the worker keeps the process alive.
+      state.worker.ref();
+      return state.exited;
+    },
     isAlive: () => state.alive,
     kill: async () => {
       state.killed = true;
@@ -245,6 +262,9 @@ export async function endWorkers(): Promise<void> {
   await Promise.all(ending.map((state) => state.exited));
 }
 
-/** Whether a worker of this agent has timers, sockets or other work in its loop: the process should live for it. */
+/** Whether a worker of this agent has work in its loop (timers, sockets), or is about to exit: the process lives for it. */
 export const someLoopLives = (): boolean =>
-  [...running].some((state) => peek(taskAt(state.taskId & INDEX_MASK) + TASK_LOOP_ALIVE) !== 0);
+  [...running].some(({ taskId }) => {
+    const task = taskAt(taskId & INDEX_MASK);
+    return peek(task + TASK_LOOP_ALIVE) !== 0 || peek(task + TASK_STATE) === TASK_DEAD;
+  });
