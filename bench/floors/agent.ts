@@ -49,6 +49,8 @@ export function floorsOver(agent: SecondAgent, memory: FloorMemory): Floors {
   const { words, clientWindow, agentWindow } = memory;
   const source = new Uint8Array(clientWindow?.length ?? 0).fill(7);
   const begin = (command: number, client: number, server: number, count: number, size: number): void => {
+    // A server whose client gave up must have seen that before the words are made new.
+    agent.awaitDone();
     Atomics.store(words, client, 0);
     Atomics.store(words, server, 0);
     agent.begin(command, server, client, count, size);
@@ -102,7 +104,7 @@ export function floorHandlers(memory: FloorMemory): [number, Handler][] {
 /** An agent for the floors alone. */
 export function startFloorAgent(words: Int32Array, bytes_max = 0): FloorAgent {
   const memory = floorMemory(words, bytes_max);
-  const agent = startSecondAgent(moduleUrl('../workers/floor-agent.ts', import.meta.url), memory);
+  const agent = startSecondAgent(moduleUrl('workers/floor-agent.ts'), memory);
   return { ...floorsOver(agent, memory), stop: agent.stop };
 }
 

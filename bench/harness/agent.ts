@@ -3,12 +3,14 @@
  * and the low-level rows use it, so that both sides of their ratios run on the same two threads.
  *
  * Control words: the client writes the command, raises GO and notifies; the agent copies GO to READY when it is about to
- * enter its loop, and only then does the client start its clock.
+ * enter its loop, and only then does the client start its clock. It copies GO to DONE when the loop is over, and before
+ * that the client does not touch what the loop works on.
  */
 import { Worker } from 'node:worker_threads';
 
 const CONTROL_GO = 0;
 const CONTROL_READY = 16;
+const CONTROL_DONE = 17;
 const CONTROL_COMMAND = 32;
 const CONTROL_MINE = 33;
 const CONTROL_THEIRS = 34;
@@ -29,6 +31,8 @@ const LOOK_AGAIN_MS = 1_000;
 export type Handler = (mine: number, theirs: number, count: number, size: number) => void;
 
 export interface SecondAgent {
+  /** Returns when the loop of the command before is over. */
+  awaitDone(): void;
   /** Returns when the agent stands before its loop. */
   begin(command: number, mine: number, theirs: number, count: number, size: number): void;
   stop(): void;
@@ -45,18 +49,21 @@ export function startSecondAgent(program: URL, data: object): SecondAgent {
     Atomics.notify(control, CONTROL_GO);
     return turn;
   };
+  const awaitTurn = (at: number, turn: number): void => {
+    for (let seen = Atomics.load(control, at); seen !== turn; seen = Atomics.load(control, at)) {
+      Atomics.wait(control, at, seen, LOOK_AGAIN_MS);
+    }
+  };
+  const awaitDone = (): void => awaitTurn(CONTROL_DONE, Atomics.load(control, CONTROL_GO));
   return {
+    awaitDone,
     begin(command, mine, theirs, count, size) {
+      awaitDone();
       Atomics.store(control, CONTROL_MINE, mine);
       Atomics.store(control, CONTROL_THEIRS, theirs);
       Atomics.store(control, CONTROL_COUNT, count);
       Atomics.store(control, CONTROL_SIZE, size);
-      const turn = go(command);
-      for (;;) {
-        const ready = Atomics.load(control, CONTROL_READY);
-        if (ready === turn) return;
-        Atomics.wait(control, CONTROL_READY, ready, LOOK_AGAIN_MS);
-      }
+      awaitTurn(CONTROL_READY, go(command));
     },
     stop: () => void go(COMMAND_STOP),
   };
@@ -79,5 +86,7 @@ export function serveCommands(control: Int32Array, handlers: ReadonlyMap<number,
     Atomics.store(control, CONTROL_READY, turn);
     Atomics.notify(control, CONTROL_READY);
     handler(mine, theirs, count, size);
+    Atomics.store(control, CONTROL_DONE, turn);
+    Atomics.notify(control, CONTROL_DONE);
   }
 }

@@ -31,8 +31,8 @@ export const DISPLACED = Number.POSITIVE_INFINITY;
 
 /** Tries of one block or pair before it is left out. */
 const TRIES_MAX = 8;
-/** The scheduler moves one of two spinning threads to a free core within about this. */
-const SETTLE_MS = 10;
+/** The scheduler soon moves one of two spinning threads to a free core, if there is one; each try waits twice as long. */
+const SETTLE_MS = 5;
 
 /**
  * A floor this many times above the best that this row has seen was displaced for a part of its block. Only floors are
@@ -68,7 +68,7 @@ async function attempt(side: Side, count: number): Promise<number> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const elapsed_ms = await side(count);
     if (elapsed_ms !== DISPLACED) return elapsed_ms;
-    await sleep(SETTLE_MS);
+    await sleep(SETTLE_MS << tries);
   }
   return DISPLACED;
 }
@@ -124,7 +124,7 @@ export async function interleave(subject: Side, floor: Side, known: Calibration,
         taken.push(pair);
         break;
       }
-      await sleep(SETTLE_MS);
+      await sleep(SETTLE_MS << tries);
     }
   }
   return taken;

@@ -73,7 +73,7 @@ export interface IpcAgent {
 /** Starts the second agent of a bare kernel. */
 export function startIpcAgent(bytes_max = 0): IpcAgent {
   const shared = floorMemory(words, bytes_max);
-  const agent = startSecondAgent(moduleUrl('../workers/ipc-agent.ts', import.meta.url), {
+  const agent = startSecondAgent(moduleUrl('workers/ipc-agent.ts'), {
     ...shared,
     l3kernel: { memory },
   });

@@ -1,7 +1,6 @@
 /** Starts a measuring child for a job and brings back its result; a child that hangs is killed and reported as such. */
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { moduleUrl } from './files.ts';
+import type { Subject } from './bundle.ts';
 import type { Job, JobResult } from './job.ts';
 
 /** Far above any job: it ends a run whose subject lost a wake-up, and no figure depends on it. */
@@ -13,10 +12,12 @@ function failed(job: Job, message: string): JobResult {
   return { overhead: undefined, pairs: {}, failures: [{ rows: job.rows, message }] };
 }
 
-export function runJob(job: Job, deadline_ms = JOB_DEADLINE_MS): Promise<JobResult> {
-  const path = fileURLToPath(moduleUrl('./child.ts', import.meta.url));
+export function runJob(job: Job, subject: Subject, deadline_ms = JOB_DEADLINE_MS): Promise<JobResult> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [path, JSON.stringify(job)], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [subject.childPath, JSON.stringify(job)], {
+      env: { ...process.env, ...subject.environment },
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    });
     let result = '';
     let complaints = '';
     let late = false;

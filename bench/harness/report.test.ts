@@ -8,9 +8,20 @@ import { jobsOf, QUICK, runPingpong } from '../pingpong/main.ts';
 import { duration, reportText, targetMet } from '../pingpong/report.ts';
 import type { ReportRow } from '../pingpong/report.ts';
 import { ROWS, selectRows } from '../pingpong/rows.ts';
+import type { Subject } from './bundle.ts';
+import { sourceUrl } from './files.ts';
 import { calibrate } from './interleave.ts';
 import { runJob } from './processes.ts';
 import { summarizePairs } from './stats.ts';
+
+/** Children that run the sources: quicker to start than to bundle. */
+const sources: Subject = {
+  environment: {},
+  childPath: fileURLToPath(sourceUrl('harness/child.ts')),
+  bundled: false,
+  library: 'sources',
+  remove: () => undefined,
+};
 
 const names = (words: readonly string[]): string[] => selectRows(words).map((row) => row.name);
 
@@ -52,25 +63,24 @@ test('calibration fills the block and is not fooled by one slow start', async ()
 });
 
 test('a job that cannot run is a failure with its reason, not an exception', async () => {
-  const result = await runJob({ group: 'nowhere', rows: ['x'], plan: QUICK, repetition: 0 });
+  const result = await runJob({ group: 'nowhere', rows: ['x'], plan: QUICK, repetition: 0 }, sources);
   assert.deepEqual(result.pairs, {});
   assert.match(result.failures[0]?.message ?? '', /no group 'nowhere'/);
 });
 
 test('a child that does not answer is killed at its deadline', async () => {
-  const result = await runJob(
-    { group: 'floor', rows: ['floor.cacheline'], plan: { ...QUICK, block_ms: 1e6 }, repetition: 0 },
-    500,
-  );
+  const job = { group: 'floor', rows: ['floor.cacheline'], plan: { ...QUICK, block_ms: 1e6 }, repetition: 0 };
+  const result = await runJob(job, sources, 500);
   assert.match(result.failures[0]?.message ?? '', /no result within 500 ms/);
 });
 
+// Rows of one agent: tests run beside each other, and rows of two agents want two cores for themselves.
 test('a run fills every field of its rows', async () => {
-  const report = await runPingpong({ words: ['floor.cacheline', 'postMessage'], plan: QUICK });
+  const report = await runPingpong({ words: ['local.'], plan: QUICK });
   assert.deepEqual(report.failures, []);
   assert.deepEqual(
     report.rows.map((row) => row.name),
-    ['floor.cacheline', 'postMessage'],
+    ['local.call', 'local.passive'],
   );
   for (const row of report.rows) {
     for (const field of ['ns', 'floor_ns', 'ratio', 'p10', 'p90'] as const) assert.ok(row[field] > 0, field);
@@ -79,12 +89,12 @@ test('a run fills every field of its rows', async () => {
     for (const field of ['unit', 'floor', 'method'] as const) assert.equal(typeof row[field], 'string');
   }
   for (const field of ['cpu', 'kernel', 'node', 'v8', 'commit'] as const) assert.notEqual(report.machine[field], '');
-  assert.match(reportText(report), /^postMessage /m);
+  assert.match(reportText(report), /^local\.call /m);
 });
 
 test('the command prints one JSON document and nothing else', async () => {
   const cli = new URL('../../src/cli/bench.ts', import.meta.url).href;
-  const words = JSON.stringify(['pingpong', 'floor.cacheline', '--json', '--quick']);
+  const words = JSON.stringify(['pingpong', 'local.passive', '--json', '--quick']);
   const code = `import { bench } from ${JSON.stringify(cli)}; process.exitCode = await bench(${words});`;
   const { error, stdout, stderr } = await new Promise<{ error: Error | null; stdout: string; stderr: string }>(
     (resolve) =>

@@ -2,6 +2,8 @@
  * Runs the rows: repetition by repetition, and within one repetition group by group, so that the processes of one row
  * are spread over the whole run and a slow minute of the machine touches a few samples of each and not all of one.
  */
+import { prepareSubject } from '../harness/bundle.ts';
+import type { Subject } from '../harness/bundle.ts';
 import { now_ms } from '../harness/interleave.ts';
 import type { Failure, Job, JobResult, Plan } from '../harness/job.ts';
 import { machineFacts } from '../harness/machine.ts';
@@ -58,7 +60,12 @@ function mergeFailures(failures: readonly Failure[]): Failure[] {
   return [...byMessage].map(([message, rows]) => ({ rows: [...rows], message }));
 }
 
-function harnessOf(overheads: readonly Overhead[], plan: Plan, elapsed_ms: number): Report['harness'] {
+function harnessOf(
+  overheads: readonly Overhead[],
+  plan: Plan,
+  subject: Subject,
+  elapsed_ms: number,
+): Report['harness'] {
   const spread = median(overheads.map((overhead) => overhead.spread));
   return {
     loop_ns: median(overheads.map((overhead) => overhead.loop_ns)),
@@ -67,6 +74,8 @@ function harnessOf(overheads: readonly Overhead[], plan: Plan, elapsed_ms: numbe
     stable: spread <= SPREAD_MAX,
     processes: plan.processes,
     placements: plan.placements,
+    bundled: subject.bundled,
+    library: subject.library,
     elapsed_ms,
   };
 }
@@ -77,16 +86,21 @@ export async function runPingpong(options: RunOptions): Promise<Report> {
   const jobs = jobsOf(rows, options.plan);
   const pairs = new Map<string, Pair[]>(rows.map((row) => [row.name, []]));
   const results: JobResult[] = [];
-  for (const [index, job] of jobs.entries()) {
-    options.progress?.(index, jobs.length, `${job.rows.join(', ')}: process ${job.repetition + 1}`);
-    const result = await runJob(job);
-    results.push(result);
-    for (const [name, taken] of Object.entries(result.pairs)) pairs.get(name)?.push(...taken);
+  const subject = await prepareSubject();
+  try {
+    for (const [index, job] of jobs.entries()) {
+      options.progress?.(index, jobs.length, `${job.rows.join(', ')}: process ${job.repetition + 1}`);
+      const result = await runJob(job, subject);
+      results.push(result);
+      for (const [name, taken] of Object.entries(result.pairs)) pairs.get(name)?.push(...taken);
+    }
+  } finally {
+    subject.remove();
   }
   const overheads = results.flatMap((result) => (result.overhead === undefined ? [] : [result.overhead]));
   return {
     machine: machineFacts(),
-    harness: harnessOf(overheads, options.plan, now_ms() - start_ms),
+    harness: harnessOf(overheads, options.plan, subject, now_ms() - start_ms),
     rows: rows.flatMap((row) => {
       const taken = pairs.get(row.name) ?? [];
       return taken.length === 0 ? [] : [reportRow(row, summarizePairs(taken))];

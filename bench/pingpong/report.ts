@@ -22,6 +22,10 @@ export interface Report {
     readonly stable: boolean;
     readonly processes: number;
     readonly placements: number;
+    /** Whether the low-level rows ran bundled, as the package is published, or from single source files (slower). */
+    readonly bundled: boolean;
+    /** What the public rows imported: the built package, or the sources when the build is not current (slower). */
+    readonly library: 'dist' | 'sources';
     readonly elapsed_ms: number;
   };
   readonly rows: readonly ReportRow[];

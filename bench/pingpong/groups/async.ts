@@ -31,7 +31,7 @@ function thousandInFlight(add: Add): Side {
 export async function run(context: Context): Promise<void> {
   const system = await boot();
   const floor = startKernelFloor();
-  const url = moduleUrl('../../workers/typed-task.ts', import.meta.url);
+  const url = moduleUrl('workers/typed-task.ts');
   for (let placement = 0; placement < context.plan.placements; placement++) {
     const task = await system.spawn<TypedTask>(url);
     const add: Add = task.async.add;

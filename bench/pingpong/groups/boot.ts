@@ -5,26 +5,19 @@
  * Ours is the built package where there is a current build, as synckit is the one that is published.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { moduleUrl } from '../../harness/files.ts';
+import { libraryUrl, sourceUrl } from '../../harness/files.ts';
 import type { Context } from '../../harness/job.ts';
 
 /** Starts of each a process: a repetition is one process of the plan, a start is not a placement. */
 const STARTS = 4;
 
-/** The library as users import it: the build when there is one, else the sources. */
-function libraryUrl(): URL {
-  const built = new URL('../../../dist/index.js', import.meta.url);
-  return existsSync(fileURLToPath(built)) ? built : moduleUrl('../../../src/index.ts', import.meta.url);
-}
-
 /** Nanoseconds to the first answer, as the started process itself printed them. */
 function firstAnswer(program: string, ...words: string[]): number {
-  const path = fileURLToPath(moduleUrl(`../../workers/${program}`, import.meta.url));
+  const path = fileURLToPath(sourceUrl(`workers/${program}`));
   const text = execFileSync(process.execPath, [path, ...words], {
     encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ns = Number(text);
   if (!(ns > 0)) throw new Error(`${program} printed ${JSON.stringify(text)}`);

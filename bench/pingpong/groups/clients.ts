@@ -13,8 +13,8 @@ const CLIENTS = 3;
 export async function run(context: Context): Promise<void> {
   const system = await boot();
   const floor = startKernelFloor();
-  const clientUrl = moduleUrl('../../workers/client-task.ts', import.meta.url);
-  const serverUrl = moduleUrl('../../workers/typed-task.ts', import.meta.url);
+  const clientUrl = moduleUrl('workers/client-task.ts');
+  const serverUrl = moduleUrl('workers/typed-task.ts');
   const clients = await Promise.all(Array.from({ length: CLIENTS }, () => system.spawn<ClientTask>(clientUrl)));
   for (let placement = 0; placement < context.plan.placements; placement++) {
     const name = `server-${placement}`;

@@ -5,7 +5,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { moduleUrl } from '../../harness/files.ts';
+import { sourceUrl } from '../../harness/files.ts';
 import type { Context } from '../../harness/job.ts';
 
 interface Indexed {
@@ -18,12 +18,12 @@ interface Indexed {
 const OUTPUT_BYTES_MAX = 1 << 26;
 
 function index(walls: 'direct' | 'l3kernel'): Indexed {
-  const program = fileURLToPath(moduleUrl('../../../examples/docs-browser/index-corpus.ts', import.meta.url));
-  const corpus = fileURLToPath(new URL('../../../node_modules', import.meta.url));
+  const program = fileURLToPath(sourceUrl('../examples/docs-browser/index-corpus.ts'));
+  const corpus = fileURLToPath(sourceUrl('../node_modules'));
   const text = execFileSync(process.execPath, [program, corpus, walls], {
     encoding: 'utf8',
     maxBuffer: OUTPUT_BYTES_MAX,
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   return JSON.parse(text) as Indexed;
 }

@@ -14,7 +14,7 @@ const IDLE_MS = 3_000;
 
 export async function run(context: Context): Promise<void> {
   const system = await boot();
-  const url = moduleUrl('../../workers/typed-task.ts', import.meta.url);
+  const url = moduleUrl('workers/typed-task.ts');
   for (let index = 0; index < TASKS; index++) {
     const task = await system.spawn<TypedTask>(url);
     task.sync.add(index, 1);

@@ -2,14 +2,14 @@
 import { Worker } from 'node:worker_threads';
 import { ownWords, PLACEMENT_WORDS, startFloorAgent } from '../../floors/agent.ts';
 import type { FloorAgent } from '../../floors/agent.ts';
-import { moduleUrl } from '../../harness/files.ts';
+import { moduleUrl, sourceUrl } from '../../harness/files.ts';
 import { timed, timedAsync } from '../../harness/interleave.ts';
 import type { Side } from '../../harness/interleave.ts';
 import type { Context } from '../../harness/job.ts';
 import { endpointOf } from '../../workers/comlink-endpoint.ts';
 
 function postMessageSide(): Side {
-  const worker = new Worker(moduleUrl('../../workers/echo.ts', import.meta.url));
+  const worker = new Worker(moduleUrl('workers/echo.ts'));
   return timedAsync(
     (count) =>
       new Promise((resolve) => {
@@ -27,9 +27,7 @@ function postMessageSide(): Side {
 
 async function synckitSide(): Promise<Side> {
   const { createSyncFn } = await import('synckit');
-  const add = createSyncFn<(left: number, right: number) => number>(
-    moduleUrl('../../workers/synckit-add.ts', import.meta.url),
-  );
+  const add = createSyncFn<(left: number, right: number) => number>(sourceUrl('workers/synckit-add.mjs'));
   return timed((count) => {
     for (let round = 0; round < count; round++) add(round, 1);
   });
@@ -37,7 +35,7 @@ async function synckitSide(): Promise<Side> {
 
 async function comlinkSide(): Promise<Side> {
   const { wrap } = await import('comlink');
-  const worker = new Worker(moduleUrl('../../workers/comlink-add.ts', import.meta.url));
+  const worker = new Worker(moduleUrl('workers/comlink-add.ts'));
   const proxy = wrap<{ add(left: number, right: number): number }>(endpointOf(worker));
   return timedAsync(async (count) => {
     for (let round = 0; round < count; round++) await proxy.add(round, 1);

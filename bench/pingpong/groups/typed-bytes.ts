@@ -42,7 +42,7 @@ export async function run(context: Context): Promise<void> {
   const rows = ROWS.filter((row) => row.group === 'typed-bytes' && context.wants(row.name));
   const floor = startKernelFloor(Math.max(...rows.map((row) => row.size as number)));
   const system = await boot();
-  const url = moduleUrl('../../workers/bytes-task.ts', import.meta.url);
+  const url = moduleUrl('workers/bytes-task.ts');
   for (let placement = 0; placement < context.plan.placements; placement++) {
     const task = await system.spawn<BytesTask>(url);
     for (const row of rows) {

@@ -53,7 +53,7 @@ export async function run(context: Context): Promise<void> {
   const system = await boot();
   const floor = startKernelFloor();
   const clone = cloneSide();
-  const url = moduleUrl('../../workers/typed-task.ts', import.meta.url);
+  const url = moduleUrl('workers/typed-task.ts');
   for (let placement = 0; placement < context.plan.placements; placement++) {
     const task = await system.spawn<TypedTask>(url);
     // The first calls compile the stub and find the server.

@@ -1,0 +1,105 @@
+/**
+ * The bundle that the measuring processes run. The published package is bundled with its constants folded in, and that
+ * makes a call a third quicker than the same sources run one by one: V8 reads an imported constant through a cell. The
+ * low-level rows reach below the public surface and cannot use the published files; so they are bundled here from the
+ * sources in the same way. The public rows import the built package itself.
+ *
+ * Without a bundler (it wants a newer Node than the library does) or without a current build the sources are measured,
+ * and the report says so.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { BUILT_VARIABLE, LIBRARY_VARIABLE, SOURCES_VARIABLE, sourceUrl } from './files.ts';
+
+export interface Subject {
+  /** What the measuring processes are given in their environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The module to start for a job. */
+  readonly childPath: string;
+  readonly bundled: boolean;
+  /** Whether the public rows measure the built package or the sources. */
+  readonly library: 'dist' | 'sources';
+  remove(): void;
+}
+
+interface BuildStamp {
+  isBuilt(): boolean;
+}
+
+/** Whether dist/ is of the present sources; the build tells it by content. */
+async function isBuilt(): Promise<boolean> {
+  const url = sourceUrl('../scripts/build-stamp.mjs');
+  if (!existsSync(fileURLToPath(url))) return false;
+  try {
+    return ((await import(url.href)) as BuildStamp).isBuilt();
+  } catch {
+    return false;
+  }
+}
+
+/** Entries by the name they have below bench/, without extension: what files.ts will be asked for. */
+function entries(): Record<string, string> {
+  const bench = fileURLToPath(sourceUrl('.'));
+  const workers = readdirSync(join(bench, 'workers')).filter((name) => name.endsWith('.ts'));
+  const paths = ['harness/child.ts', ...workers.map((name) => `workers/${name}`)];
+  return Object.fromEntries(paths.map((path) => [path.slice(0, -'.ts'.length), join(bench, path)]));
+}
+
+async function bundle(outDir: string, library: string): Promise<void> {
+  const { rolldown } = await import('rolldown');
+  const root = fileURLToPath(sourceUrl('..'));
+  const libraryPath = join(root, 'src/index.ts');
+  const build = await rolldown({
+    cwd: root,
+    input: entries(),
+    platform: 'node',
+    tsconfig: false,
+    external: [/^node:/, 'synckit', 'comlink', 'rolldown'],
+    optimization: { inlineConst: { mode: 'all', pass: 2 } },
+    plugins: [
+      {
+        name: 'the library stays what it is',
+        async resolveId(source, importer) {
+          if (!source.endsWith('/src/index.ts') || importer === undefined) return null;
+          const found = await this.resolve(source, importer, { skipSelf: true });
+          return found?.id === libraryPath ? { id: library, external: true } : null;
+        },
+      },
+    ],
+  });
+  await build.write({ dir: outDir, format: 'esm', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name].mjs' });
+  await build.close();
+}
+
+/** Makes the bundle, or says that the sources run. */
+export async function prepareSubject(): Promise<Subject> {
+  const built = await isBuilt();
+  const libraryHref = sourceUrl(built ? '../dist/index.js' : '../src/index.ts').href;
+  const environment = { [SOURCES_VARIABLE]: sourceUrl('.').href, [LIBRARY_VARIABLE]: libraryHref };
+  const library = built ? 'dist' : 'sources';
+  // Below node_modules, so that the rivals are found from there, and out of the way of whoever lists the sources.
+  const cache = fileURLToPath(sourceUrl('../node_modules/.cache'));
+  let outDir: string | undefined;
+  const remove = (): void => {
+    if (outDir !== undefined) rmSync(outDir, { recursive: true, force: true });
+  };
+  try {
+    mkdirSync(cache, { recursive: true });
+    outDir = mkdtempSync(join(cache, 'l3kernel-bench-'));
+    await bundle(outDir, libraryHref);
+    const childPath = join(outDir, 'harness/child.mjs');
+    return { environment: { ...environment, [BUILT_VARIABLE]: outDir }, childPath, bundled: true, library, remove };
+  } catch (error) {
+    remove();
+    if (!isMissing(error)) throw error;
+    const childPath = fileURLToPath(sourceUrl('harness/child.ts'));
+    return { environment, childPath, bundled: false, library, remove: () => undefined };
+  }
+}
+
+/** Whether the bundler is not there, or does not run on this Node; anything else is an error in what it was given. */
+function isMissing(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_DLOPEN_FAILED' || error instanceof SyntaxError;
+}
