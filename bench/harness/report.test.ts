@@ -122,6 +122,7 @@ test('the command prints one JSON document and nothing else', async () => {
     'method',
     'floor_p10_ns',
     'floor_p90_ns',
+    'target',
   ]);
 });
 

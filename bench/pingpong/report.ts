@@ -119,6 +119,17 @@ export function reportText(report: Report): string {
   if (!harness.stable) {
     lines.push('', `UNSTABLE: the empty loop or call varied ${harness.spread.toFixed(2)} times within a process.`);
   }
+  if (!harness.bundled || harness.library === 'sources') {
+    const what = harness.bundled ? 'the public rows import the sources' : 'the sources run unbundled';
+    lines.push('', `NOT AS PUBLISHED: ${what}, and calls are slower so. Build first: npm run build`);
+  }
+  const moved = report.rows.filter((row) => row.floor_p90_ns > row.floor_p10_ns * FLOOR_SPREAD_MAX);
+  if (moved.length > 0) {
+    lines.push('', 'The floor itself moved, as the two agents stood on cores nearer to or further from each other:');
+    for (const row of moved) {
+      lines.push(`  ${row.name}: p10 ${duration(row.floor_p10_ns)}, p90 ${duration(row.floor_p90_ns)}`);
+    }
+  }
   for (const failure of report.failures)
     lines.push('', `no figure: ${failure.rows.join(', ')}`, failure.message.trimEnd());
   return `${lines.join('\n')}\n`;
