@@ -2,7 +2,7 @@
  * l3kernel: call code you do not trust as if it were a function. The public surface; the low level is `l3kernel/ipc`.
  */
 import { bootstrap } from '#bootstrap';
-import { api } from './api.ts';
+import { api } from './tasks/api.ts';
 import type { IpcError as IpcErrorClass } from './rpc/ipc-error.ts';
 import { setBootstrap } from './tasks/worker.ts';
 

@@ -1,7 +1,7 @@
 /**
- * Clans and chiefs: a task is made by its chief; all tasks of one chief are its clan. A message inside a clan, or between
- * a chief and a member of its own clan, goes straight; any other goes to the nearest chief on the way (the routing of
- * L3's `nchief`), who may pass it on. The compare is in the fast path, the routing here.
+ * Clans and chiefs: a task is made by its chief; all tasks of one chief are its clan. A message inside a clan, or
+ * between a chief and a member of its own clan, goes straight; any other goes to the nearest chief on the way (the
+ * routing of L3's `nchief`), who may pass it on. The compare is in the fast path, the routing here.
  */
 import { peek } from '#atomics';
 import { DENIED, NO_SUCH_THREAD, type Result } from '../layout/message.ts';
@@ -27,7 +27,7 @@ export function nearestPartner(from: TaskId, to: TaskId): TaskId {
   const myChief = chiefOf(from);
   if (chiefOf(to) === myChief || to === myChief || chiefOf(to) === from) return to;
   const myDepth = depthOf(from);
-  for (let task = to; depthOf(task) > myDepth; ) {
+  for (let task = to; depthOf(task) > myDepth;) {
     const chief = chiefOf(task);
     if (chief === from) return task;
     if (chiefOf(chief) === myChief || chief === myChief) return chief === myChief ? task : chief;

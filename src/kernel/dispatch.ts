@@ -4,9 +4,9 @@
  *
  * A generator thread puts an operation into the registers and yields its number; the dispatcher performs it and resumes
  * who comes next. `call` to a partner that waits is a direct process switch (paper 5.3.5): no queue is touched and the
- * message stays in the registers. A passive thread is a function, run on its caller's stack. Senders of other processors
- * come through the inbox. The dispatcher has a turn budget; the event loop runs when it is used up, and that is the
- * timeslice. A call donates what is left of it.
+ * message stays in the registers. A passive thread is a function, run on its caller's stack. Senders of other
+ * processors come through the inbox. The dispatcher has a turn budget; the event loop runs when it is used up, and that
+ * is the timeslice. A call donates what is left of it.
  */
 import { load, peek, poke, registers, store } from '#atomics';
 import { now_ms } from '#wait';
@@ -281,8 +281,7 @@ function performReceive(processor: Processor, self: Tcb, from: number): number {
   const me = peek(self + TCB_ID);
   const holder = me & INDEX_MASK;
   for (;;) {
-    const index =
-      from === 0 ? dequeue(queueOf(self), holder) : findInQueue(queueOf(self), from & INDEX_MASK, holder);
+    const index = from === 0 ? dequeue(queueOf(self), holder) : findInQueue(queueOf(self), from & INDEX_MASK, holder);
     if (index === 0) break;
     if (!acceptPoller(processor, self, tcbAt(index))) continue;
     poke(self + TCB_PENDING, 1);

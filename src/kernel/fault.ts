@@ -7,8 +7,8 @@
  *   3. locks it holds are broken.
  *   4. every parked word of the system is rung: a thread may have died between its publication and the notify.
  *
- * A thread that begins to wait for the dead one meanwhile sees DEAD after it has stored its own state, or is seen by the
- * scan: one of the two. Repair is idempotent, and any live agent may do it.
+ * A thread that begins to wait for the dead one meanwhile sees DEAD after it has stored its own state, or is seen by
+ * the scan: one of the two. Repair is idempotent, and any live agent may do it.
  */
 import { compareExchange, exchange, load, peek, store } from '#atomics';
 import { notify } from '#wait';
@@ -150,4 +150,3 @@ export function cancel(tcb: Tcb, code: Result, holder: number): boolean {
   const kind = state & KIND_MASK;
   return (kind === WAIT || kind === POLL) && endWait(tcb, state, code, holder);
 }
-

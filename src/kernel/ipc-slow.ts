@@ -122,7 +122,9 @@ export function startSend(self: Tcb, to: ThreadId, expect: number, tag: number, 
   return startPolling(self, partner, to, expect, tag, sequence);
 }
 
-/** Claims a partner that waits as expected, or for `me` alone: what it awaits of me may be a call as well as a reply. */
+/**
+ * Claims a partner that waits as expected, or for `me` alone: what it awaits of me may be a call as well as a reply.
+ */
 function claimReceptive(partner: Tcb, to: ThreadId, expect: number, me: ThreadId): boolean {
   if (peek(partner + TCB_HOME) !== 0) return false;
   const taken = locked(to, me);
@@ -154,14 +156,7 @@ function publish(self: Tcb, partner: Tcb, to: number, tag: number): Result {
   return pieces ? sendPieces(self, partner, tag) : OK;
 }
 
-function startPolling(
-  self: Tcb,
-  partner: Tcb,
-  to: ThreadId,
-  expect: number,
-  tag: number,
-  sequence: number,
-): Result {
+function startPolling(self: Tcb, partner: Tcb, to: ThreadId, expect: number, tag: number, sequence: number): Result {
   const me = peek(self + TCB_ID) as ThreadId;
   putMessage(self, me, tag, sequence);
   if ((tag & TAG_STRINGS) !== 0) putStrings(self, self, tag);
@@ -184,8 +179,8 @@ function startPolling(
 }
 
 /**
- * Waits until the own state is "running": the message, or the news that there is none, lies in the own line. Spins, then
- * parks. A timeout ends the wait only if no partner has claimed it: what has started is waited for.
+ * Waits until the own state is "running": the message, or the news that there is none, lies in the own line. Spins,
+ * then parks. A timeout ends the wait only if no partner has claimed it: what has started is waited for.
  */
 export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_ms: number): Result {
   const me = peek(self + TCB_ID);
@@ -340,7 +335,9 @@ function pull(self: Tcb, sender: Tcb): void {
   if (pieces && (load(sender + TCB_STATE) & PARKED) !== 0) wake(sender);
 }
 
-/** Answers the call `sequence` of `to` with the registers; does not wait. DROPPED: it no longer waits for this answer. */
+/**
+ * Answers the call `sequence` of `to` with the registers; does not wait. DROPPED: it no longer waits for this answer.
+ */
 export function reply(self: Tcb, to: ThreadId, sequence: number, tag: number): Result {
   const partner = tcbOf(to);
   const prepared = prepareReply(self, partner, to, sequence, tag);

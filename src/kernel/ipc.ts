@@ -1,7 +1,7 @@
 /**
  * Synchronous ipc between threads of different processors, the fast path (paper 5.2.1, 5.3.5): `call` and
- * `replyAndReceive` of a short message to a partner that is already waiting. Anything else declines, before the point of
- * no return, to ipc-slow.ts, which is complete and gives the same answers.
+ * `replyAndReceive` of a short message to a partner that is already waiting. Anything else declines, before the point
+ * of no return, to ipc-slow.ts, which is complete and gives the same answers.
  *
  * A claim is one compare-exchange of the partner's state word with the value it must have: kind, awaited partner and
  * generation at once. It is predicted, not loaded first: one transfer of the cache line less. The message is then
@@ -31,14 +31,13 @@ import { unclaim, wake } from './park.ts';
 import { countSent, nextSequence, putMessage, takeMessage } from './transfer.ts';
 
 /** Whether the message just received needs nothing more: it is of a thread, not of the kernel, and has no strings. */
-const isPlain = (self: Tcb): boolean =>
-  peek(self + TCB_SENDER) !== 0 && (peek(self + TCB_TAG) & TAG_STRINGS) === 0;
+const isPlain = (self: Tcb): boolean => peek(self + TCB_SENDER) !== 0 && (peek(self + TCB_TAG) & TAG_STRINGS) === 0;
 
 /**
  * Sends the registers to thread `to` with this tag and waits for a message of it: the reply, or an upcall.
  * `expect` is the index that `to` must be waiting for: ANY_INDEX, or that of the thread it called, for an upcall.
- * Timeouts in milliseconds: until the partner takes the message, and from then to the answer; 0 and NEVER touch no list.
- * The registers then hold the message. Results: OK, CUT and every failure of layout/message.ts.
+ * Timeouts in milliseconds: until the partner takes the message, and from then to the answer; 0 and NEVER touch no
+ * list. The registers then hold the message. Results: OK, CUT and every failure of layout/message.ts.
  */
 export function call(
   self: Tcb,

@@ -1,7 +1,7 @@
 /**
- * The ready queue of a processor, kept lazily (paper 5.3.4): ipc only changes states, and a thread goes in when it loses
- * the processor but stays ready. Invariant: the queue contains at least all ready threads of the processor, except
- * possibly the current one. Whoever parses it throws out what is not ready.
+ * The ready queue of a processor, kept lazily (paper 5.3.4): ipc only changes states, and a thread goes in when it
+ * loses the processor but stays ready. Invariant: the queue contains at least all ready threads of the processor,
+ * except possibly the current one. Whoever parses it throws out what is not ready.
  *
  * Lazy scheduling lives where threads are multiplexed, on local threads. A thread with an agent of its own is scheduled
  * by the operating system.
@@ -9,7 +9,16 @@
 import { peek, poke } from '#atomics';
 import type { Processor } from '../layout/task.ts';
 import { PROCESSOR_READY_FIRST, PROCESSOR_READY_LAST } from '../layout/task.ts';
-import { indexOfTcb, running, type Tcb, TCB_ID, TCB_READY_LINKED, TCB_READY_NEXT, TCB_STATE, tcbAt } from '../layout/tcb.ts';
+import {
+  indexOfTcb,
+  running,
+  type Tcb,
+  TCB_ID,
+  TCB_READY_LINKED,
+  TCB_READY_NEXT,
+  TCB_STATE,
+  tcbAt,
+} from '../layout/tcb.ts';
 
 /** Puts a ready thread at the end, unless it is still linked from an earlier time. */
 export function insertReady(processor: Processor, tcb: Tcb): void {

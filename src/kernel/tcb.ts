@@ -78,7 +78,13 @@ export const isFormatted = (layoutHash: number): boolean =>
   load(HEADER_MAGIC) === MAGIC && peek(HEADER_VERSION) === LAYOUT_VERSION && peek(HEADER_HASH) === layoutHash;
 
 /** Takes a free index below `max`, one from the cursor on, by its word at `taken(index)`; 0 when all are in use. */
-function takeIndex(cursor: number, count: number, limit: number, max: number, taken: (index: number) => number): number {
+function takeIndex(
+  cursor: number,
+  count: number,
+  limit: number,
+  max: number,
+  taken: (index: number) => number,
+): number {
   if (add(count, 1) >= limit) {
     add(count, -1);
     return 0;
@@ -124,8 +130,8 @@ export function giveWindow(tcb: Tcb, large: boolean): boolean {
 }
 
 /**
- * Gives the record of a dead thread back. The id stays in it: whoever asks for that thread later learns that it is gone.
- * Everything else is wiped, so that the next thread begins as in fresh memory.
+ * Gives the record of a dead thread back. The id stays in it: whoever asks for that thread later learns that it is
+ * gone. Everything else is wiped, so that the next thread begins as in fresh memory.
  */
 export function freeThread(tcb: Tcb, holder: number): void {
   const window = peek(tcb + TCB_WINDOW);

@@ -11,7 +11,6 @@ import { allocateBytes, load, moveBytes, peek, poke, putBytes, registers, store,
 import { notify, spinLoads, wait } from '#wait';
 import {
   CUT,
-
   OK,
   PEER_GONE,
   R_CALLED,
@@ -204,7 +203,7 @@ export function sendPieces(self: Tcb, target: Tcb, tag: number): Result {
   let used = 0;
   for (let i = 0; i < count; i++) {
     const length = peek(target + TCB_STRING + i);
-    for (let from = 0; from < length; ) {
+    for (let from = 0; from < length;) {
       if (used === 0 && awaitCount(target + TCB_DRAINED, piece - PIECES + 1) < 0) return endTransfer(self, PEER_GONE);
       const run = Math.min(length - from, half - used);
       putBytes(base + (piece % PIECES) * half + used, outgoing[i]!, from, run);
@@ -230,7 +229,7 @@ function receivePieces(self: Tcb, count: number): Result {
   let used = 0;
   for (let i = 0; i < count; i++) {
     const length = registers[R_STRING + i]!;
-    for (let to = 0; to < length; ) {
+    for (let to = 0; to < length;) {
       if (used === 0 && awaitCount(self + TCB_FILLED, piece + 1) < 0) return endTransfer(self, PEER_GONE);
       const run = Math.min(length - to, half - used);
       takeBytes(base + (piece % PIECES) * half + used, incoming[i]!, to, run);

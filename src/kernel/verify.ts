@@ -1,6 +1,6 @@
 /**
- * `verify` checks all of kernel memory and says, a sentence each, what contradicts the invariants. It reads only, and is
- * exact at a quiescent point: while threads run, a queue may be between two of its stores.
+ * `verify` checks all of kernel memory and says, a sentence each, what contradicts the invariants. It reads only, and
+ * is exact at a quiescent point: while threads run, a queue may be between two of its stores.
  */
 import { load, peek } from '#atomics';
 import {
@@ -92,7 +92,8 @@ export function verify(): string[] {
     verifyIdentity(wrong, index, tcb);
     verifyQueue(wrong, queued, `the polling-me queue of thread ${index}`, tcb + TCB_QUEUE_LOCK);
   }
-  if (threads !== peek(HEADER_THREADS)) wrong.push(`${threads} threads exist, the header counts ${peek(HEADER_THREADS)}`);
+  if (threads !== peek(HEADER_THREADS))
+    wrong.push(`${threads} threads exist, the header counts ${peek(HEADER_THREADS)}`);
   verifyTasks(wrong, queued);
   for (let index = 1; index <= end; index++) {
     if (peek(tcbAt(index) + TCB_TAKEN) !== 0) verifyState(wrong, queued, index, tcbAt(index));
@@ -184,7 +185,8 @@ function verifyState(wrong: string[], queued: Map<number, number>, index: number
   if (kind === LOCK) wrong.push(`thread ${index} is locked by thread ${state & INDEX_MASK}`);
   if (kind === RUN || (state & INDEX_MASK) === ANY_INDEX) return;
   const partner = state & INDEX_MASK;
-  if (peek(tcbAt(partner) + TCB_TAKEN) === 0) wrong.push(`thread ${index} waits for thread ${partner}, which does not exist`);
+  if (peek(tcbAt(partner) + TCB_TAKEN) === 0)
+    wrong.push(`thread ${index} waits for thread ${partner}, which does not exist`);
   const isHome = kind === HOME_WAIT || kind === HOME_POLL;
   if (isHome && peek(tcb + TCB_HOME) === 0 && kind === HOME_POLL) wrong.push(`thread ${index} polls as a home thread`);
   if (kind === POLL || kind === HOME_POLL) {

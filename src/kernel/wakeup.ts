@@ -1,8 +1,8 @@
 /**
  * Wakeups (paper 5.3.3): n unordered lists; a thread that is to wake at time t stands in list t mod n, so that a tick
- * inspects about k/n of k entries. Wakeups further off than WAKEUP_LONG_ms stand in a long-term list, and move over when
- * they come near. Lazily kept: an ipc that ends in time does not touch its list; the entry is thrown out by the tick that
- * meets it. Invariant: each list contains at least all threads that wait with a deadline of its class.
+ * inspects about k/n of k entries. Wakeups further off than WAKEUP_LONG_ms stand in a long-term list, and move over
+ * when they come near. Lazily kept: an ipc that ends in time does not touch its list; the entry is thrown out by the
+ * tick that meets it. Invariant: each list contains at least all threads that wait with a deadline of its class.
  *
  * Threads that park in `wait` carry their deadline there and stand in no list; these lists are for threads that a
  * processor watches: local ones, and calls in flight of an event loop. Timeouts 0 and NEVER touch no list.
@@ -108,10 +108,11 @@ function inspect(processor: Processor, list: number, time_ms: number): void {
 export function nextWakeup(processor: Processor): number {
   let earliest_ms = 0;
   for (let list = 0; list <= LONG_LIST; list++) {
-    for (let index = peek(processor + PROCESSOR_WAKEUP + list); index !== 0; ) {
+    for (let index = peek(processor + PROCESSOR_WAKEUP + list); index !== 0;) {
       const tcb = tcbAt(index);
       const deadline_ms = peek(tcb + TCB_DEADLINE);
-      if (deadline_ms !== 0 && waits(tcb) && (earliest_ms === 0 || deadline_ms < earliest_ms)) earliest_ms = deadline_ms;
+      if (deadline_ms !== 0 && waits(tcb) && (earliest_ms === 0 || deadline_ms < earliest_ms))
+        earliest_ms = deadline_ms;
       index = peek(tcb + TCB_WAKEUP_NEXT);
     }
   }

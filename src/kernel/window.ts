@@ -1,7 +1,7 @@
 /**
  * Communication windows: the region of kernel memory into which senders write the strings of a receiver (paper 5.2.3).
- * Windows come in two sizes, for threads that wait in place and for single calls in flight. They are cut from the end of
- * kernel memory as they are needed, and go back to a free list, linked through their first word.
+ * Windows come in two sizes, for threads that wait in place and for single calls in flight. They are cut from the end
+ * of kernel memory as they are needed, and go back to a free list, linked through their first word.
  */
 import { peek, poke } from '#atomics';
 import {

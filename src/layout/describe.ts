@@ -13,7 +13,12 @@ export interface Field {
   readonly offset: number;
 }
 
-function fieldsOf(module: Record<string, unknown>, prefix: string, words: number, notFields: readonly string[]): Field[] {
+function fieldsOf(
+  module: Record<string, unknown>,
+  prefix: string,
+  words: number,
+  notFields: readonly string[],
+): Field[] {
   const fields: Field[] = [];
   for (const [name, offset] of Object.entries(module)) {
     if (!name.startsWith(prefix) || typeof offset !== 'number' || offset >= words) continue;
@@ -34,7 +39,9 @@ export const taskFields: readonly Field[] = fieldsOf(task, 'TASK_', task.TASK_WO
   'TASK_KIND_LOCAL',
   'TASK_KIND_MAIN',
 ]);
-export const processorFields: readonly Field[] = fieldsOf(task, 'PROCESSOR_', task.PROCESSOR_WORDS, ['PROCESSOR_WORDS']);
+export const processorFields: readonly Field[] = fieldsOf(task, 'PROCESSOR_', task.PROCESSOR_WORDS, [
+  'PROCESSOR_WORDS',
+]);
 export const headerFields: readonly Field[] = fieldsOf(map, 'HEADER_', map.HEADER_WORDS, ['HEADER_WORDS']);
 
 /** A number that differs when any field is elsewhere: memory of another layout is refused, never interpreted. */

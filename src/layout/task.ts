@@ -50,7 +50,9 @@ export const TASK_NAME_BYTES = 11;
 export const TASK_REGISTERED = 12;
 export const TASK_NAME = 16;
 
-/** Rung, with a count that goes up, when a parked thread of this processor has news and its agent runs its event loop. */
+/**
+ * Rung, with a count that goes up, when a parked thread of this processor has news and its agent runs its event loop.
+ */
 export const PROCESSOR_DOORBELL = 0;
 /** Senders from elsewhere to threads multiplexed here: a queue as the polling-me queue of a tcb. */
 export const PROCESSOR_INBOX = 16;

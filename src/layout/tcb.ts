@@ -9,7 +9,7 @@
  *   line 3  pieces in                   written by the sender of a long message
  *   line 4  the owner's line            pieces out, partner of a long transfer, counters, since when
  *   line 5  polling-me queue, head      written under its lock
- *   line 6  links                       polling-me link under the target's lock; ready and wakeup links by the home processor
+ *   line 6  links                       polling-me link under its lock; ready and wakeup links by the processor
  *   line 7  identity                    written when the thread is made and when it dies
  *
  * The state word is   kind (3 bits) | parked (1) | generation, low 12 | index (16).
@@ -35,7 +35,9 @@ export const TCB_STATE = 0;
 /** Thread that the message came from; 0 when the kernel itself answers. */
 export const TCB_SENDER = 1;
 export const TCB_TAG = 2;
-/** While waiting for a reply: the sequence of the call it must answer. Once a message is here: the message's sequence. */
+/**
+ * While waiting for a reply: the sequence of the call it must answer. Once a message is here: the message's sequence.
+ */
 export const TCB_SEQUENCE = 3;
 export const TCB_WORD = 4;
 // Line 2, behind the last message word.
@@ -138,8 +140,7 @@ export const generationOf = (id: number): number => (id >> INDEX_BITS) & GENERAT
 /** The state of thread `id` when it runs. */
 export const running = (id: number): number => RUN | (id & STATE_GENERATION);
 /** The state of thread `id` when it waits for the thread whose index is given, or for ANY_INDEX. */
-export const waiting = (id: number, partner: number): number =>
-  WAIT | (id & STATE_GENERATION) | (partner & INDEX_MASK);
+export const waiting = (id: number, partner: number): number => WAIT | (id & STATE_GENERATION) | (partner & INDEX_MASK);
 export const open = (id: number): number => WAIT | (id & STATE_GENERATION) | ANY_INDEX;
 export const locked = (id: number, claimer: number): number => LOCK | (id & STATE_GENERATION) | (claimer & INDEX_MASK);
 export const polling = (id: number, target: number): number => POLL | (id & STATE_GENERATION) | (target & INDEX_MASK);

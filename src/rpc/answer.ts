@@ -1,20 +1,10 @@
 /**
- * The caller's side of a synchronous call, after the message has gone: serves the upcalls that come before the answer, on
- * this very thread, and gives the answer.
+ * The caller's side of a synchronous call, after the message has gone: serves the upcalls that come before the answer,
+ * on this very thread, and gives the answer.
  */
 import { registers } from '#atomics';
 import { replyAndReceiveFrom } from '../kernel/ipc-slow.ts';
-import {
-  ERROR,
-  OK,
-  R_CALLED,
-  R_SENDER,
-  R_SEQUENCE,
-  R_TAG,
-  REPLY,
-  type Result,
-  TAG_KIND,
-} from '../layout/message.ts';
+import { ERROR, OK, R_CALLED, R_SENDER, R_SEQUENCE, R_TAG, REPLY, type Result, TAG_KIND } from '../layout/message.ts';
 import { UPCALL_DEPTH_MAX } from '../layout/params.ts';
 import type { Tcb, ThreadId } from '../layout/tcb.ts';
 import { joinStacks } from './errors-codec.ts';

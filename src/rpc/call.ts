@@ -1,9 +1,9 @@
 /**
  * The caller's side: a call through a stub, blocking this thread (`.sync`) or in the event loop (`.async`).
  *
- * An `.async` call takes a call tcb of the agent's pool and is sent at once; when all are in use, or too many of them are
- * with one task, it waits in the caller's own heap, first come first served per task. What it carries is copied when it
- * is made, so that later changes of an argument are not seen.
+ * An `.async` call takes a call tcb of the agent's pool and is sent at once; when all are in use, or too many of them
+ * are with one task, it waits in the caller's own heap, first come first served per task. What it carries is copied
+ * when it is made, so that later changes of an argument are not seen.
  */
 import { load, poke, registers } from '#atomics';
 import { now_ms } from '#wait';

@@ -1,7 +1,7 @@
 /**
  * The side port: what only `postMessage` carries (shared buffers, ports, blobs, moved buffers) goes over a MessagePort
- * beside the message, under a ticket that is in the message. It is posted before the message is sent, so it is there when
- * the message is read; nothing waits for an event.
+ * beside the message, under a ticket that is in the message. It is posted before the message is sent, so it is there
+ * when the message is read; nothing waits for an event.
  *
  * There is a port between a task and its chief. Two tasks of one clan have none.
  */
@@ -30,7 +30,9 @@ export function closePort(task: number): void {
   ports.delete(task & INDEX_MASK);
 }
 
-/** Posts values to a task; the ticket must travel in the message. Throws ERR_IPC_NOT_CLONEABLE where there is no port. */
+/**
+ * Posts values to a task; the ticket must travel in the message. Throws ERR_IPC_NOT_CLONEABLE where there is no port.
+ */
 export function post(task: number, values: unknown[]): number {
   const port = ports.get(task & INDEX_MASK);
   if (port === undefined) {

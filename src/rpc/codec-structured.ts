@@ -1,14 +1,16 @@
 /**
- * The rarer kinds of the codec: collections, dates, errors, buffers and their views, boxed primitives, arrays with holes
- * or names, and what only `postMessage` carries. Each is written as a *kind* byte and its parts, and comes back as
+ * The rarer kinds of the codec: collections, dates, errors, buffers and their views, boxed primitives, arrays with
+ * holes or names, and what only `postMessage` carries. Each is written as a *kind* byte and its parts, and comes back
+ * as
  * `structuredClone` would have given it.
  *
- * `v8.Serializer` could write these too, but it knows no functions, keeps no identity with values outside it, asks a getter
- * again that the first pass has asked, and gives each view a buffer of its own. So these kinds are part of the one stream.
+ * `v8.Serializer` could write these too, but it knows no functions, keeps no identity with values outside it, asks a
+ * getter again that the first pass has asked, and gives each view a buffer of its own. So these kinds are part of the
+ * one stream.
  *
- * Words: a *sink* and a *source* are the two ends of the stream in codec.ts, handed in so that this file imports nothing
- * from there. An object *begins* when it gets its number, before its parts are read; one that can only be made from its
- * parts *finishes* later.
+ * Words: a *sink* and a *source* are the two ends of the stream in codec.ts, handed in so that this file imports
+ * nothing from there. An object *begins* when it gets its number, before its parts are read; one that can only be made
+ * from its parts *finishes* later.
  *
  * Invariant: what V8 would refuse to clone is refused here, by the brand of the object and not by its prototype; for
  * classes of the host whose brand cannot be seen, the host's own `structuredClone` is asked.
@@ -28,7 +30,10 @@ export interface Sink {
   /** Puts a value on the list for `postMessage` and gives its index. */
   carried(value: unknown): number;
   refuse(what: string, depth: number): never;
-  /** Says where the next value stands: `index` among `keys`; a key that begins with a zero character is printed as it is. */
+  /**
+   * Says where the next value stands: `index` among `keys`; a key that begins with a zero character is printed as it
+   * is.
+   */
   path(depth: number, keys: readonly string[] | null, index: number): void;
 }
 
@@ -122,8 +127,8 @@ const viewParts = (view: object, isDataView: boolean) => {
 };
 
 /**
- * Constructors of the host whose instances might not be what they look like: carried, or refused, by a brand that no script
- * can see. An object with one of them in its prototype chain is shown to `structuredClone`.
+ * Constructors of the host whose instances might not be what they look like: carried, or refused, by a brand that no
+ * script can see. An object with one of them in its prototype chain is shown to `structuredClone`.
  */
 const hostNames = new Set([
   ...Object.getOwnPropertyNames(globalThis).filter((name) => /^[A-Z]/.test(name) && name !== 'Object'),
@@ -201,7 +206,8 @@ function writeHostObject(sink: Sink, value: object, position: number, depth: num
     clone = structuredClone(value);
   } catch (error) {
     if (!(error instanceof DOMException) || error.name !== 'DataCloneError') throw error;
-    // What must be transferred can be carried; a function inside is no obstacle for us, so only the object itself counts.
+    // What must be transferred can be carried; a function inside is no obstacle for us, so only the object itself
+    // counts.
     if (/needs? (transfer|to be transferred)|transferList/i.test(error.message))
       return writeCarried(sink, value, position);
     if (!Object.values(value).some((property) => typeof property === 'function')) sink.refuse(article(name), depth);

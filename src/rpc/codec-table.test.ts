@@ -1,6 +1,6 @@
 /**
- * The codec against `structuredClone`, value by value. `assertSameGraph` is stricter than deepStrictEqual: it also compares
- * prototypes, the order and the attributes of properties, and which objects are one and the same.
+ * The codec against `structuredClone`, value by value. `assertSameGraph` is stricter than deepStrictEqual: it also
+ * compares prototypes, the order and the attributes of properties, and which objects are one and the same.
  */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -92,8 +92,8 @@ const trailingHoles = new Array<number>(5);
 trailingHoles[1] = 1;
 const long = (length: number): number[] => Array.from({ length }, (_, index) => index);
 const longWithHoles = long(5000);
-for (let i = 100; i < 4000; i++) delete longWithHoles[i];
-delete longWithHoles[4999];
+for (let i = 100; i < 4000; i++) Reflect.deleteProperty(longWithHoles, i);
+Reflect.deleteProperty(longWithHoles, 4999);
 const longNamed = Object.assign(long(300), { extra: 1 });
 const trickyKeys = Object.assign([1, , 3], { foo: 1 }); // eslint-disable-line no-sparse-arrays
 const huge: unknown[] = [];
@@ -341,13 +341,13 @@ test('refuses what structuredClone refuses', () => {
     new Proxy([], {}),
     (function (..._: unknown[]) {
       return arguments;
-    })(1, 2), // eslint-disable-line prefer-rest-params
+    })(1, 2),
     (function () {
       return arguments;
     })(),
     new Intl.NumberFormat(),
     new URL('http://host/'),
-    new Headers(), // eslint-disable-line prefer-rest-params
+    new Headers(),
     new WebAssembly.Memory({ initial: 1 }),
     detached,
     orphan,

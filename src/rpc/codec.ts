@@ -2,13 +2,15 @@
  * The codec: a JavaScript value (the arguments of a call, or its result) to bytes in a private scratch array, and back.
  *
  * The value that arrives is the value `structuredClone` would have given: shared references, cycles, holes, `-0`, lone
- * surrogates and an own `__proto__` survive, prototypes of user classes do not. One thing is added: a function becomes a
+ * surrogates and an own `__proto__` survive, prototypes of user classes do not. One thing is added: a function becomes
+ * a
  * *handle*, a number that the receiver turns into a stub. What only `postMessage` can carry (a shared buffer, a port, a
  * compiled module) leaves by a side list and is named here by its index.
  *
- * Words: a *tag* is the first byte of a value; a *record* is a plain object; its *shape* is the list of its keys, written
- * once in a message and then named by number; the *text* of a message is all its strings in one piece, written by one
- * native call and sliced by the reader. This file holds the kinds that calls are made of, codec-structured.ts the rest.
+ * Words: a *tag* is the first byte of a value; a *record* is a plain object; its *shape* is the list of its keys,
+ * written once in a message and then named by number; the *text* of a message is all its strings in one piece, written
+ * by one native call and sliced by the reader. This file holds the kinds that calls are made of, codec-structured.ts
+ * the rest.
  *
  *   byte 0      FORMAT_TREE (no object occurs twice) or FORMAT_GRAPH (the reader numbers the objects as they begin)
  *   byte 1-4    where the text begins, from byte 0, little endian
@@ -18,8 +20,8 @@
  * Invariant: the decoder trusts nothing. Every length is compared with the bytes that are left before anything is
  * allocated by it, nesting is bounded by DEPTH_MAX on both sides, and what remains unread is an error.
  *
- * The paper copies strings once and never looks inside them (section 5.2.2); a JavaScript value has no layout that could be
- * copied, so this pass is the price of ordinary values, and message words avoid it.
+ * The paper copies strings once and never looks inside them (section 5.2.2); a JavaScript value has no layout that
+ * could be copied, so this pass is the price of ordinary values, and message words avoid it.
  */
 import { isMoved } from './move.ts';
 import { Buffer } from 'node:buffer';
@@ -94,7 +96,10 @@ const TAG_SHORT_STRING = 0x40;
 const SHORT_STRING_MAX = 0x3f;
 const TAG_SMALL_INTEGER = 0x80;
 
-/** `structuredClone` overflows the default stack at some 2,500 objects; a bound that both sides can always meet is lower. */
+/**
+ * `structuredClone` overflows the default stack at some 2,500 objects; a bound that both sides can always meet is
+ * lower.
+ */
 export const DEPTH_MAX = 1000;
 /** Every write between two capacity checks fits in this many bytes. */
 const SLACK_BYTES = 64;
@@ -113,7 +118,9 @@ const SCANNED_MAX = 32;
 const KEYS_LISTED_MAX = 64;
 const SHAPE_KEYS_MAX = 32;
 const SHAPE_CHARACTERS_MAX = 1024;
-/** Objects used as dictionaries have a new shape each; after so many new ones in a message the rest are written plainly. */
+/**
+ * Objects used as dictionaries have a new shape each; after so many new ones in a message the rest are written plainly.
+ */
 const SHAPES_LEARNT_MAX = 16;
 /** Shapes kept over messages, on either side; when there are more, all are forgotten. */
 const SHAPES_KEPT_MAX = 1024;
@@ -133,7 +140,10 @@ const getterOf = (prototype: object, key: string): ((target: unknown) => unknown
   return (target) => Reflect.apply(getter, target, []);
 };
 const TypedArrayPrototype = getPrototypeOf(Uint8Array.prototype) as object;
-/** The prototype's own getters: an instance can carry a lying `byteLength`, and what it lies about would be scratch memory. */
+/**
+ * The prototype's own getters: an instance can carry a lying `byteLength`, and what it lies about would be scratch
+ * memory.
+ */
 const bufferOf = getterOf(TypedArrayPrototype, 'buffer') as (view: unknown) => ArrayBufferLike;
 const byteLengthOf = getterOf(TypedArrayPrototype, 'byteLength') as (view: unknown) => number;
 const byteOffsetOf = getterOf(TypedArrayPrototype, 'byteOffset') as (view: unknown) => number;
@@ -150,8 +160,8 @@ const { latin1Write, ucs2Write, latin1Slice, ucs2Slice } = Buffer.prototype as u
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
 
-// Writing. A writer takes the position and gives the next one; everything else is the state below, which a nested encode
-// (a getter that makes a call) puts aside.
+// Writing. A writer takes the position and gives the next one; everything else is the state below, which a nested
+// encode (a getter that makes a call) puts aside.
 
 interface Shape {
   keys: string[];
@@ -202,7 +212,9 @@ let lastShape = firstShape;
 let functions: Function[] | null = null;
 let carried: unknown[] | null = null;
 let rootName = '';
-/** The way to the value being written: at each depth the keys (null for an array's elements) and the place among them. */
+/**
+ * The way to the value being written: at each depth the keys (null for an array's elements) and the place among them.
+ */
 let pathKeys: (readonly string[] | null)[] = [];
 let pathIndexes = new Int32Array(DEPTH_MAX + 2);
 let isWriting = false;
@@ -571,9 +583,9 @@ function writeShape(shape: Shape, position: number): number {
 }
 
 /**
- * The properties in the order of `for in`, which V8 reads by their place in the object: a third of the price of a lookup by
- * key. A property that a getter has deleted meanwhile is not visited; objects with index-like keys and dictionaries go the
- * other way, because one of them here would make V8 forget the places for all.
+ * The properties in the order of `for in`, which V8 reads by their place in the object: a third of the price of a
+ * lookup by key. A property that a getter has deleted meanwhile is not visited; objects with index-like keys and
+ * dictionaries go the other way, because one of them here would make V8 forget the places for all.
  */
 function writeEnumerated(value: object, keys: readonly string[], position: number, depth: number): number {
   let p = position;
@@ -636,15 +648,16 @@ function writeProperties(value: object, keys: readonly string[], position: numbe
 }
 
 /**
- * A Uint8Array over the whole of a buffer that nothing else in the message shows; otherwise -1. A Buffer that is a part of
- * a larger one is sent alone: most are slices of a pool, whose other bytes are nobody's business.
+ * A Uint8Array over the whole of a buffer that nothing else in the message shows; otherwise -1. A Buffer that is a part
+ * of a larger one is sent alone: most are slices of a pool, whose other bytes are nobody's business.
  */
 function writeBytes(value: object, position: number, depth: number): number {
   if (!isUint8Array(value)) return -1;
   const buffer = bufferOf(value);
   const length = byteLengthOf(value);
   const isPart = length !== buffer.byteLength;
-  if (types.isSharedArrayBuffer(buffer) || (buffer as ArrayBuffer).resizable || isTracked(buffer) || isMoved(buffer)) return -1;
+  if (types.isSharedArrayBuffer(buffer) || (buffer as ArrayBuffer).resizable || isTracked(buffer) || isMoved(buffer))
+    return -1;
   if ((buffer as ArrayBuffer).detached) refuse('a view of a detached ArrayBuffer', depth);
   if (isPart && getPrototypeOf(value) !== Buffer.prototype) return -1;
   // The number after the view's is the buffer's; that of a pool goes to an object that nobody else has.
@@ -1031,7 +1044,9 @@ function readArray(length: number, depth: number): unknown[] {
   return result;
 }
 
-/** The numbers at the start of a long array, without a dispatch and a boxed number for each; gives how many there were. */
+/**
+ * The numbers at the start of a long array, without a dispatch and a boxed number for each; gives how many there were.
+ */
 function readNumbers(result: unknown[], length: number): number {
   let i = 0;
   for (; i < length && at < end; i++) {
@@ -1230,8 +1245,8 @@ function readMessage(bytes: Uint8Array, start: number, length: number): unknown 
 }
 
 /**
- * Reads a value from `bytes`, `length` bytes from `start`: private memory, for what is checked must not change afterwards.
- * The value owns its memory. Throws a CodecError ERR_IPC_PROTOCOL for bytes that no encoder writes.
+ * Reads a value from `bytes`, `length` bytes from `start`: private memory, for what is checked must not change
+ * afterwards. The value owns its memory. Throws a CodecError ERR_IPC_PROTOCOL for bytes that no encoder writes.
  */
 export function decode(bytes: Uint8Array, start: number, length: number, importing: Imports | null): unknown {
   // A stub maker may itself decode; what is put aside costs less than asking whether it will.

@@ -2,13 +2,13 @@
  * Thrown values on their way between tasks, and the error of the codec itself.
  *
  * The clone of an error loses its class, its code and its own properties; the error that a callee throws must arrive as
- * itself. So a thrown error becomes a *plain error*, a record that the codec can carry, and is made again on the other side:
- * name, message, stack, own enumerable properties, `cause` and, for an AggregateError, `errors`. Its constructor is found
- * among the global error kinds; an error of a class that the other side does not know is an Error with the right name. A
- * thrown value that is no error arrives as it is.
+ * itself. So a thrown error becomes a *plain error*, a record that the codec can carry, and is made again on the other
+ * side: name, message, stack, own enumerable properties, `cause` and, for an AggregateError, `errors`. Its constructor
+ * is found among the global error kinds; an error of a class that the other side does not know is an Error with the
+ * right name. A thrown value that is no error arrives as it is.
  *
- * Invariant: `errorToPlain` gives a value that can be encoded, whatever was thrown: what cannot be cloned is left out and
- * named under `notes`, chains of causes end at CHAIN_MAX, and nothing that the error's own code throws passes.
+ * Invariant: `errorToPlain` gives a value that can be encoded, whatever was thrown: what cannot be cloned is left out
+ * and named under `notes`, chains of causes end at CHAIN_MAX, and nothing that the error's own code throws passes.
  */
 import { types } from 'node:util';
 
@@ -260,7 +260,8 @@ function framesOf(stack: string): string {
 
 /**
  * Puts below the callee's frames the line `    at <ipc calleeLabel>` and the caller's frames. `callerStack` is the `stack`
- * of an error made at the call, with or without its first line. Gives the error; a thrown value that is none is given as it is.
+ * of an error made at the call, with or without its first line. Gives the error; a thrown value that is none is given
+ * as it is.
  */
 export function joinStacks(error: unknown, calleeLabel: string, callerStack: string): unknown {
   if (!isError(error)) return error;

@@ -1,6 +1,6 @@
 /**
- * `move(buffer)`: an ArrayBuffer that is to be transferred with the next call or result it appears in, not copied. It goes
- * over the side port and is detached here, as with the transfer list of `postMessage`.
+ * `move(buffer)`: an ArrayBuffer that is to be transferred with the next call or result it appears in, not copied. It
+ * goes over the side port and is detached here, as with the transfer list of `postMessage`.
  */
 
 let any = false;

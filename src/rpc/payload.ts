@@ -6,8 +6,8 @@
  *   INLINE   primitives and short strings, byte by byte in the message words, no serialiser involved
  *   STREAM   the bytes of the codec as string item 0; with a ticket in word 0 when some of it went over the side port
  *
- * What is in the registers has been copied out of shared memory, and a stream is copied before it is decoded: nobody can
- * change what has been checked.
+ * What is in the registers has been copied out of shared memory, and a stream is copied before it is decoded: nobody
+ * can change what has been checked.
  */
 import { peek } from '#atomics';
 import { incoming, outgoing } from '../kernel/transfer.ts';

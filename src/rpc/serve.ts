@@ -71,8 +71,8 @@ let concurrency = Number.POSITIVE_INFINITY;
 let onHandlerEnd: (() => void) | null = null;
 
 /**
- * The functions of a module. Classes are none, and a CommonJS module whose exports Node could not name gives those of its
- * default export.
+ * The functions of a module. Classes are none, and a CommonJS module whose exports Node could not name gives those of
+ * its default export.
  */
 export function tableOf(exports: Record<string, unknown>): Table {
   const names = Object.keys(exports).filter((name) => typeof exports[name] === 'function' && !isClass(exports[name]));
@@ -120,10 +120,11 @@ export const whenHandlerEnds = (action: () => void): void => {
 export type Callbacks = readonly Function[] | null;
 
 /**
- * Serves the call in the registers, received by `self`. Returns the tag of the answer, which is in the registers; 0 when
- * the answer comes later or none is wanted. `callbacks`: those that the sender may mean, when it is one we wait for.
- * `blocked`: the thread waits in place, so a promise could never settle. `answer`: what to do with a later answer, whose
- * tag it is given, in place of a plain reply.
+ * Serves the call in the registers, received by `self`. Returns the tag of the answer, which is in the registers; 0
+ * when the answer comes later or none is wanted. `callbacks`: those that the sender may mean, when it is one we wait
+ * for.
+ * `blocked`: the thread waits in place, so a promise could never settle. `answer`: what to do with a later answer,
+ * whose tag it is given, in place of a plain reply.
  */
 export function serve(
   self: Tcb,
@@ -239,7 +240,8 @@ function functionFor(self: Tcb, tag: number, task: number, callbacks: Callbacks)
   const method = tag >> TAG_METHOD_SHIFT;
   if ((tag & TAG_FLAG) !== 0) {
     const callback = callbacks?.[method];
-    if (callback === undefined) throw new IpcError('ERR_IPC_REVOKED', 'the call that this function belonged to is over');
+    if (callback === undefined)
+      throw new IpcError('ERR_IPC_REVOKED', 'the call that this function belonged to is over');
     return callback as AnyFunction;
   }
   if (method >= METHOD_HOST) {
@@ -271,11 +273,7 @@ function makeRequest(): Request {
   return serving;
 }
 
-function answerLater(
-  result: PromiseLike<unknown>,
-  request: Request,
-  answer: ((tag: number) => void) | null,
-): void {
+function answerLater(result: PromiseLike<unknown>, request: Request, answer: ((tag: number) => void) | null): void {
   asyncInFlight++;
   const task = peek(tcbOf(request.sender) + TCB_TASK);
   const finish = (tag: number): void => {
@@ -323,7 +321,12 @@ function callBack(request: Request, selector: number, name: string, args: readon
  * If the call being served came from task `task`, calls method `method` on the thread that waits there, and says so.
  * A task that is called back by whom it called cannot take the call elsewhere: its agent is blocked.
  */
-export function callWaiting(task: number, method: number, name: string, args: readonly unknown[]): { value: unknown } | null {
+export function callWaiting(
+  task: number,
+  method: number,
+  name: string,
+  args: readonly unknown[],
+): { value: unknown } | null {
   if (servingSender === 0 || peek(tcbOf(servingSender) + TCB_TASK) !== task) return null;
   return { value: callBack(makeRequest(), method << TAG_METHOD_SHIFT, name, args) };
 }
@@ -346,7 +349,10 @@ export function currentSignal(): AbortSignal {
 }
 
 const outsideHandler = (name: string): IpcError =>
-  new IpcError('ERR_IPC_DENIED', `here.${name} can be read in the synchronous part of a handler only: read it before the first await`);
+  new IpcError(
+    'ERR_IPC_DENIED',
+    `here.${name} can be read in the synchronous part of a handler only: read it before the first await`,
+  );
 
 /** How often the callers of requests with a signal are looked at. */
 const SIGNAL_PERIOD_ms = 20;
@@ -365,4 +371,3 @@ const awaitsUs = (request: Request): boolean => {
   const state = load(caller + TCB_STATE) & ~PARKED;
   return state === waiting(request.sender, idOf(request.self)) && peek(caller + TCB_SEQUENCE) === request.sequence;
 };
-

@@ -1,12 +1,13 @@
 /**
  * The server thread of an agent at work: takes calls, serves them, answers. Two modes.
  *
- * In loop mode the agent's event loop lives, and the thread listens through it (user/loop.ts). In blocking mode it waits
- * in place; a worker does that only inside its `beforeExit` event, which Node emits exactly when the loop has nothing
- * left to do. From there it returns to the loop when a handler gave a promise, once before each park, and after a
- * timeslice of uninterrupted service, so that timers, sockets and promises are never starved.
+ * In loop mode the agent's event loop lives, and the thread listens through it (user/loop.ts). In blocking mode it
+ * waits in place; a worker does that only inside its `beforeExit` event, which Node emits exactly when the loop has
+ * nothing left to do. From there it returns to the loop when a handler gave a promise, once before each park, and after
+ * a timeslice of uninterrupted service, so that timers, sockets and promises are never starved.
  *
- * While the loop runs for one of these reasons the thread is not open, and senders stand in its queue; `resume` opens it.
+ * While the loop runs for one of these reasons the thread is not open, and senders stand in its queue; `resume` opens
+ * it.
  */
 import { registers } from '#atomics';
 import { replyAndReceive } from '../kernel/ipc.ts';
@@ -64,9 +65,9 @@ function onMessage(): void {
 }
 
 /**
- * Serves the message in the registers, of a receive that ended with `code`, and those that follow without a wait of more
- * than `wait_ms` (SPIN_ONLY or OPEN_ONLY). True: there is none now, and the thread is open. False: it is closed, the loop
- * should run.
+ * Serves the message in the registers, of a receive that ended with `code`, and those that follow without a wait of
+ * more than `wait_ms` (SPIN_ONLY or OPEN_ONLY). True: there is none now, and the thread is open. False: it is closed,
+ * the loop should run.
  */
 function run(code: Result, wait_ms: number): boolean {
   const self = agent.server;

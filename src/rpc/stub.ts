@@ -10,7 +10,13 @@ import type { CallOptions, Stubs } from './types.ts';
 /** Names under which JavaScript looks for thenables and prototypes: no stub has them. */
 const REFUSED = new Set(['then', 'constructor', 'prototype', '__proto__']);
 
-export type Caller = (target: Target, method: number, name: string, options: Options, args: readonly unknown[]) => unknown;
+export type Caller = (
+  target: Target,
+  method: number,
+  name: string,
+  options: Options,
+  args: readonly unknown[],
+) => unknown;
 
 /** Checks and completes call options. Throws a TypeError or RangeError that names the bad one. */
 export function completeOptions(options: CallOptions, inherited: Options): Options {
@@ -25,7 +31,9 @@ export function completeOptions(options: CallOptions, inherited: Options): Optio
   };
 }
 
-/** Timeouts beyond 24 days, and Infinity, are none. Parts of a millisecond are rounded up: 0 has a meaning of its own. */
+/**
+ * Timeouts beyond 24 days, and Infinity, are none. Parts of a millisecond are rounded up: 0 has a meaning of its own.
+ */
 const limitOf = (timeout: number): number => (timeout > 0x7fffffff ? NEVER : Math.ceil(timeout));
 
 /** The stub object of one kind for these exports. A name that is not there is refused with the names that are. */
@@ -41,8 +49,8 @@ function makeStub(target: Target, names: readonly string[], options: Options, ca
 }
 
 /**
- * A typo should name the exports, and costs nothing where there is none: the guard is the prototype, so it is asked only
- * for names that the stub does not have.
+ * A typo should name the exports, and costs nothing where there is none: the guard is the prototype, so it is asked
+ * only for names that the stub does not have.
  */
 function guard(stub: object, target: Target, names: readonly string[]): object {
   const refuse = new Proxy(Object.create(null) as object, {

@@ -1,10 +1,10 @@
 /**
  * Tasks in the agent that spawns them: nothing is protected, everything behaves as in the other kinds, and a call is
- * nearly free. A passive thread serves the task on its caller's stack. Values are copied as everywhere, so that a program
- * that works with local tasks works with workers.
+ * nearly free. A passive thread serves the task on its caller's stack. Values are copied as everywhere, so that a
+ * program that works with local tasks works with workers.
  *
- * A `.sync` call of an asynchronous handler could never be answered, for the caller blocks the very loop that would settle
- * its promise: it is refused.
+ * A `.sync` call of an asynchronous handler could never be answered, for the caller blocks the very loop that would
+ * settle its promise: it is refused.
  */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -167,11 +167,15 @@ function endLocal(taskId: number): void {
 const failed = (start: Start, error: unknown): IpcError => {
   endLocal(start.taskId);
   endBody(tcbOf(start.server));
-  return new IpcError('ERR_IPC_SPAWN_FAILED', `task '${start.name}' did not start: ${String((error as Error).message)}`, {
-    phase: 'spawn',
-    task: start.name,
-    cause: error,
-  });
+  return new IpcError(
+    'ERR_IPC_SPAWN_FAILED',
+    `task '${start.name}' did not start: ${String((error as Error).message)}`,
+    {
+      phase: 'spawn',
+      task: start.name,
+      cause: error,
+    },
+  );
 };
 
 async function start(begun: Start): Promise<HostedTask> {

@@ -1,6 +1,6 @@
 /**
- * Finding the module of a task: the file that the url names, or its sibling under the other extension, so that one line of
- * source works before and after compilation.
+ * Finding the module of a task: the file that the url names, or its sibling under the other extension, so that one line
+ * of source works before and after compilation.
  */
 import { existsSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';

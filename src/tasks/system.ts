@@ -24,7 +24,6 @@ import {
 import {
   HOME_POLL,
   HOME_WAIT,
-
   KIND_MASK,
   POLL,
   TCB_BYTES,
@@ -56,17 +55,7 @@ import { endWorkers, someLoopLives, workerHost } from './worker.ts';
 const HOSTS: Record<string, TaskHost> = { worker: workerHost, local: localHost };
 /** How often the process looks whether a worker's loop still has work, when nothing else keeps it alive. */
 const LOOP_PERIOD_ms = 50;
-const SPAWN_OPTIONS = [
-  'kind',
-  'name',
-  'timeout',
-  'concurrency',
-  'host',
-  'args',
-  'env',
-  'resourceLimits',
-  'execArgv',
-];
+const SPAWN_OPTIONS = ['kind', 'name', 'timeout', 'concurrency', 'host', 'args', 'env', 'resourceLimits', 'execArgv'];
 const BOOT_OPTIONS = ['timeout', 'limits', 'handover', 'log'];
 
 let system: KernelSystem | null = null;
@@ -140,7 +129,10 @@ function prepare(url: URL | string, options: SpawnOptions): { host: TaskHost; st
   const kind = options.kind ?? (module.pathname.endsWith('.wasm') ? 'wasm' : 'worker');
   const host = HOSTS[kind];
   if (host === undefined) {
-    throw new IpcError('ERR_IPC_SPAWN_FAILED', `there is no task kind '${kind}'; the kinds are ${Object.keys(HOSTS).join(', ')}`);
+    throw new IpcError(
+      'ERR_IPC_SPAWN_FAILED',
+      `there is no task kind '${kind}'; the kinds are ${Object.keys(HOSTS).join(', ')}`,
+    );
   }
   const name = options.name ?? nameFrom(module);
   const { taskId, server } = kind === 'local' ? makeLocalTask() : makeWorkerTask();
@@ -148,7 +140,10 @@ function prepare(url: URL | string, options: SpawnOptions): { host: TaskHost; st
   if (options.name === undefined) setName(task, name);
   else if (!registerName(task, name, holder())) {
     discard(task);
-    throw new IpcError('ERR_IPC_SPAWN_FAILED', `the name '${name}' is taken by another task`, { phase: 'spawn', task: name });
+    throw new IpcError('ERR_IPC_SPAWN_FAILED', `the name '${name}' is taken by another task`, {
+      phase: 'spawn',
+      task: name,
+    });
   }
   return { host, start: { url: module, taskId, server, name, options } };
 }
@@ -240,8 +235,17 @@ async function endSystem(): Promise<void> {
   store(HEADER_SHUTDOWN, 0);
 }
 
-const STATES: Record<number, TaskState> = { [WAIT]: 'waiting', [HOME_WAIT]: 'waiting', [POLL]: 'polling', [HOME_POLL]: 'polling' };
-const KINDS: Record<number, TaskInfo['kind']> = { [TASK_KIND_WORKER]: 'worker', [TASK_KIND_LOCAL]: 'local', [TASK_KIND_MAIN]: 'main' };
+const STATES: Record<number, TaskState> = {
+  [WAIT]: 'waiting',
+  [HOME_WAIT]: 'waiting',
+  [POLL]: 'polling',
+  [HOME_POLL]: 'polling',
+};
+const KINDS: Record<number, TaskInfo['kind']> = {
+  [TASK_KIND_WORKER]: 'worker',
+  [TASK_KIND_LOCAL]: 'local',
+  [TASK_KIND_MAIN]: 'main',
+};
 
 function describeTask(task: TaskRecord): TaskInfo {
   const server = tcbOf(peek(task + TASK_SERVER));
@@ -253,7 +257,14 @@ function describeTask(task: TaskRecord): TaskInfo {
     id: peek(server + TCB_ID) as ThreadId,
     name: nameOf(task),
     kind: KINDS[peek(task + TASK_KIND)]!,
-    state: load(task + TASK_STATE) === TASK_STARTING ? 'starting' : known === undefined ? 'running' : isOpen ? 'receiving' : known,
+    state:
+      load(task + TASK_STATE) === TASK_STARTING
+        ? 'starting'
+        : known === undefined
+          ? 'running'
+          : isOpen
+            ? 'receiving'
+            : known,
     partner: known === undefined || isOpen ? undefined : (peek(tcbAt(partner) + TCB_ID) as ThreadId),
     counts: { sent: peek(server + TCB_SENT), bytes: peek(server + TCB_BYTES), parks: peek(server + TCB_PARKS) },
   };
@@ -281,7 +292,7 @@ export function bootSync(options: BootOptions = {}): System {
   return system;
 }
 
-// oxlint-disable-next-line typescript/require-await -- what is wrong with the options rejects, it does not throw
+/** As `bootSync`; what is wrong with the options rejects. */
 export const boot = async (options: BootOptions = {}): Promise<System> => bootSync(options);
 
 /** A task started by the first use of a stub, in the system of this process. */
@@ -314,10 +325,7 @@ class LazyTask implements Task {
   }
 
   get async(): Stubs['async'] {
-    return (
-      this.started?.async ??
-      lazyStub(async (name, args) => invoke((await this.taskLater()).async, name, args))
-    );
+    return this.started?.async ?? lazyStub(async (name, args) => invoke((await this.taskLater()).async, name, args));
   }
 
   with(options: CallOptions): Stubs {
@@ -376,7 +384,8 @@ export const task = (url: URL | string, options: SpawnOptions = {}): Task => new
 export function lookup(name: string): Task {
   if (!isAttached()) throw new IpcError('ERR_IPC_NO_SUCH_THREAD', 'this thread belongs to no system; boot() one first');
   const record = findTask(name);
-  if (record === null) throw new IpcError('ERR_IPC_NO_SUCH_THREAD', `no task is registered as '${name}'`, { task: name });
+  if (record === null)
+    throw new IpcError('ERR_IPC_NO_SUCH_THREAD', `no task is registered as '${name}'`, { task: name });
   const taskId = peek(record + TASK_ID);
   const target = makeTarget(peek(record + TASK_SERVER) as ThreadId, taskId, name);
   const isLocal = peek(record + TASK_KIND) === TASK_KIND_LOCAL;
@@ -398,4 +407,3 @@ export function lookup(name: string): Task {
     inherited(),
   );
 }
-

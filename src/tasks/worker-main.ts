@@ -20,7 +20,7 @@ import { putResult } from '../rpc/payload.ts';
 import { setExports, tableOf } from '../rpc/serve.ts';
 import { openServer, serveInPlace } from '../rpc/server.ts';
 import { setDefaultTimeout, setHost } from './here.ts';
-import '../api.ts';
+import './api.ts';
 import { setBootstrap, type WorkerStart } from './worker.ts';
 
 const { l3kernel: start } = threads.workerData as { l3kernel: WorkerStart };
@@ -69,7 +69,10 @@ becomeTask();
 
 process.on('beforeExit', () => {
   if (!opened) {
-    sayError(new Error('the module waits for a promise that nothing can settle any more'), peek(agent.task + TASK_CHIEF));
+    sayError(
+      new Error('the module waits for a promise that nothing can settle any more'),
+      peek(agent.task + TASK_CHIEF),
+    );
     return;
   }
   poke(agent.task + TASK_LOOP_ALIVE, 0);

@@ -1,8 +1,9 @@
 /**
  * Tasks in worker threads. The worker is started with a text that holds the whole kernel, finds kernel memory in its
- * `workerData`, takes the task's identity on, imports the module, and says hello: a message with the export list, or with
- * the error that kept the module from loading.
+ * `workerData`, takes the task's identity on, imports the module, and says hello: a message with the export list, or
+ * with the error that kept the module from loading.
  */
+import { inspect } from 'node:util';
 import { MessageChannel, type MessagePort, Worker, type WorkerOptions } from 'node:worker_threads';
 import { peek, registers } from '#atomics';
 import { freeThreads, repairTask } from '../kernel/fault.ts';
@@ -128,7 +129,7 @@ function exitReason(code: number, error: unknown, killed: boolean): string {
   if (killed) return 'killed';
   if ((error as { code?: string } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY') return 'out of memory';
   if (error instanceof Error) return error.message;
-  if (error !== undefined) return String(error);
+  if (error !== undefined) return `threw ${typeof error === 'string' ? error : inspect(error)}`;
   return code === 0 ? 'ended by itself' : `exit code ${code}`;
 }
 
@@ -262,7 +263,9 @@ export async function endWorkers(): Promise<void> {
   await Promise.all(ending.map((state) => state.exited));
 }
 
-/** Whether a worker of this agent has work in its loop (timers, sockets), or is about to exit: the process lives for it. */
+/**
+ * Whether a worker of this agent has work in its loop (timers, sockets), or is about to exit: the process lives for it.
+ */
 export const someLoopLives = (): boolean =>
   [...running].some(({ taskId }) => {
     const task = taskAt(taskId & INDEX_MASK);

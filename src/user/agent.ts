@@ -1,7 +1,7 @@
 /**
  * What one JavaScript agent is in the system: a processor with a task of its own, and that task's two standing threads.
- * The server thread takes calls to the task. The caller thread calls for all ordinary code of the agent. `current` is the
- * thread on whose behalf code runs now: the server thread inside a synchronous handler, else the caller thread.
+ * The server thread takes calls to the task. The caller thread calls for all ordinary code of the agent. `current` is
+ * the thread on whose behalf code runs now: the server thread inside a synchronous handler, else the caller thread.
  */
 import { peek, poke, store } from '#atomics';
 import { LIMIT, OK, type Result } from '../layout/message.ts';
@@ -77,7 +77,8 @@ export function createStandingThreads(taskId: TaskId): Result {
   const processor = processorAt(peek(task + TASK_PROCESSOR));
   const server = createThread(task, processor, false);
   const caller = createThread(task, processor, false);
-  if (server === 0 || caller === 0 || !giveWindow(tcbOf(server), true) || !giveWindow(tcbOf(caller), true)) return LIMIT;
+  if (server === 0 || caller === 0 || !giveWindow(tcbOf(server), true) || !giveWindow(tcbOf(caller), true))
+    return LIMIT;
   poke(task + TASK_SERVER, server);
   poke(task + TASK_CALLER, caller);
   return OK;

@@ -1,6 +1,6 @@
 /**
- * `l3kernel/ipc`: the low level. Synchronous ipc over thread ids and message words, as in the paper (5.2.1): a message is
- * a tag, up to 16 words of 64 bits and up to 8 strings. All functions act for the agent's current thread: the caller
+ * `l3kernel/ipc`: the low level. Synchronous ipc over thread ids and message words, as in the paper (5.2.1): a message
+ * is a tag, up to 16 words of 64 bits and up to 8 strings. All functions act for the agent's current thread: the caller
  * thread of ordinary code, the server thread inside a synchronous handler. They block; results are codes, nothing is
  * thrown for what a partner does.
  *
@@ -17,7 +17,6 @@ import {
   ABORTED,
   CALL,
   NEVER,
-  OK,
   R_CUT,
   R_SENDER,
   R_SEQUENCE,
@@ -72,8 +71,7 @@ const replyAndReceive = (to: ThreadId, sequence: number, tag: number, timeout_ms
   fast.replyAndReceive(current(), to, sequence, tag | REPLY, timeout_ms);
 
 /** Answers the call `sequence` of `to` and goes on. */
-const reply = (to: ThreadId, sequence: number, tag: number): Result =>
-  slow.reply(current(), to, sequence, tag | REPLY);
+const reply = (to: ThreadId, sequence: number, tag: number): Result => slow.reply(current(), to, sequence, tag | REPLY);
 
 /** Thread id of the current thread. */
 const self = (): ThreadId => idOf(current());
@@ -98,8 +96,8 @@ function setString(i: number, item: Uint8Array): void {
 const stringLength = (i: number): number => registers[R_STRING + i]!;
 
 /**
- * String item `i` of the message last received: the stated buffer it was scattered into, private memory if it was longer
- * than the window, else a view of the window, valid until the next receive.
+ * String item `i` of the message last received: the stated buffer it was scattered into, private memory if it was
+ * longer than the window, else a view of the window, valid until the next receive.
  */
 function stringAt(i: number): Uint8Array {
   const own = incoming[i];
@@ -110,8 +108,8 @@ function stringAt(i: number): Uint8Array {
 }
 
 /**
- * States where the strings of the next messages go, item by item; what is longer is cut, and both sides are told (result
- * CUT). Without buffers they stay in the window.
+ * States where the strings of the next messages go, item by item; what is longer is cut, and both sides are told
+ * (result CUT). Without buffers they stay in the window.
  */
 function acceptInto(buffers: readonly Uint8Array[]): void {
   const tcb = current();

@@ -2,9 +2,9 @@
  * Ipc in an event loop: threads whose agent must not block are watched, and their watchers called when a message is in.
  *
  * Three ways to watch, in this order: a look at the states in each turn of the loop (`setImmediate`), with a spin of at
- * most about 1 us; after some 30 turns without news, the doorbell of the processor by `Atomics.waitAsync`. Looking costs
- * CPU and answers in half a microsecond; the doorbell costs nothing and answers in some 70 us. Invariant: while anything
- * is watched, either a turn is scheduled or the doorbell is armed with the parked bits set.
+ * most about 1 us; after some 30 turns without news, the doorbell of the processor by `Atomics.waitAsync`. Looking
+ * costs CPU and answers in half a microsecond; the doorbell costs nothing and answers in some 70 us. Invariant: while
+ * anything is watched, either a turn is scheduled or the doorbell is armed with the parked bits set.
  *
  * `waitAsync` does not keep a loop alive, so a timer does, exactly while calls are pending.
  */

@@ -1,6 +1,6 @@
 /**
- * Names of tasks. A task's name stands in its record, in UTF-8; `lookup` reads the records. Registering takes a lock, so
- * that two tasks cannot get one name.
+ * Names of tasks. A task's name stands in its record, in UTF-8; `lookup` reads the records. Registering takes a lock,
+ * so that two tasks cannot get one name.
  */
 import { load, peek, poke } from '#atomics';
 import { lockQueue, unlockQueue } from '../kernel/queue.ts';
@@ -47,7 +47,9 @@ export function setName(task: TaskRecord, name: string): void {
   poke(task + TASK_NAME_BYTES, written);
 }
 
-/** Names a task and makes the name findable. False: another live task has it. Throws a RangeError when it is too long. */
+/**
+ * Names a task and makes the name findable. False: another live task has it. Throws a RangeError when it is too long.
+ */
 export function registerName(task: TaskRecord, name: string, holder: number): boolean {
   if (encoder.encode(name).length > TASK_NAME_MAX) {
     throw new RangeError(`the name '${name.slice(0, 40)}…' is longer than ${TASK_NAME_MAX} bytes`);

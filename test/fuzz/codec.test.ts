@@ -1,6 +1,6 @@
 /**
- * The codec against `structuredClone` on generated values: everything fast-check can make, and graphs with shared parts and
- * cycles. FUZZ_MS sets the time, SEED replays a run; a failure prints the seed and the shrunk value.
+ * The codec against `structuredClone` on generated values: everything fast-check can make, and graphs with shared parts
+ * and cycles. FUZZ_MS sets the time, SEED replays a run; a failure prints the seed and the shrunk value.
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -16,7 +16,10 @@ function roundTrip(value: unknown): unknown {
   return decode(bytes.slice(0, length), 0, length, imports);
 }
 
-/** The objects of a value in the order of a walk, each named by where it was met first: two graphs are alike when these are. */
+/**
+ * The objects of a value in the order of a walk, each named by where it was met first: two graphs are alike when these
+ * are.
+ */
 function identities(root: unknown): string[] {
   const numbers = new Map<unknown, number>();
   const result: string[] = [];
@@ -154,7 +157,7 @@ function build(parts: readonly Part[]): unknown {
 const graph = fc.array(part, { minLength: 1, maxLength: 12 });
 
 function check(property: fc.IRawProperty<unknown>): void {
-  fc.assert(property, {
+  void fc.assert(property, {
     seed,
     numRuns: Number.MAX_SAFE_INTEGER,
     interruptAfterTimeLimit: time_ms / 3,

@@ -3,13 +3,13 @@
  * beside the one that started it, or two versions of a dependency. The first copy evaluated is the kernel of the agent,
  * and the others give its functions, so that there is one system.
  */
-import { IpcError } from './rpc/ipc-error.ts';
-import { move } from './rpc/move.ts';
-import type { Boot, BootSync, Here, Lookup, MakeTask, Move } from './rpc/types.ts';
-import { here } from './tasks/here.ts';
-import { boot, bootSync, lookup, task } from './tasks/system.ts';
+import { IpcError } from '../rpc/ipc-error.ts';
+import { move } from '../rpc/move.ts';
+import type { Boot, BootSync, Here, Lookup, MakeTask, Move } from '../rpc/types.ts';
+import { here } from './here.ts';
+import { boot, bootSync, lookup, task } from './system.ts';
 // The low level belongs to the same copy.
-import './user/ipc.ts';
+import '../user/ipc.ts';
 
 export interface Api {
   readonly boot: Boot;
