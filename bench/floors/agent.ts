@@ -1,6 +1,6 @@
 /**
- * The floors between two agents, as sides for the harness, over any second agent that has the floors' handlers: the bare
- * floor agent, or the one that also serves the kernel's calls.
+ * The floors between two agents, as sides for the harness, over any second agent that has the floors' handlers: the
+ * bare floor agent, or the one that also serves the kernel's calls.
  */
 import { moduleUrl } from '../harness/files.ts';
 import { startSecondAgent } from '../harness/agent.ts';
@@ -21,7 +21,9 @@ export interface FloorMemory {
   readonly agentWindow: Uint8Array | undefined;
 }
 
-/** Rounds before the clock starts: the partner has just left its park, and its first rounds are not the steady state. */
+/**
+ * Rounds before the clock starts: the partner has just left its park, and its first rounds are not the steady state.
+ */
 const WARM_ROUNDS = 64;
 /** The same for the bytes floor, and the pages are mapped by then. */
 const WARM_BYTES = 1 << 18;

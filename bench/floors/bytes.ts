@@ -1,7 +1,7 @@
 /**
- * The floor of a long message there and back: a bare hand-over by two counter words, and one `set` of the bytes into the
- * other's shared window each way. The reader reads every line (one word in 64 bytes): a receiver that never looks at
- * what it got would leave the cost of moving the lines out of the figure.
+ * The floor of a long message there and back: a bare hand-over by two counter words, and one `set` of the bytes into
+ * the other's shared window each way. The reader reads every line (one word in 64 bytes): a receiver that never looks
+ * at what it got would leave the cost of moving the lines out of the figure.
  */
 
 import { awaitRound, GIVEN_UP } from './cacheline.ts';

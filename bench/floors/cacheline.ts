@@ -5,9 +5,9 @@
  * `mine` and `theirs` are word indices into one shared array; each side writes its own line only. Rounds count up from
  * 1, so that both words must be 0 when a block begins.
  *
- * The floor is of two cores. On a crowded machine both agents may stand on one, where every hand-over costs a time slice
- * of milliseconds; a side that has spun far too long naps, and after some naps the client gives the block up. A quick
- * round never gets there.
+ * The floor is of two cores. On a crowded machine both agents may stand on one, where every hand-over costs a time
+ * slice of milliseconds; a side that has spun far too long naps, and after some naps the client gives the block up. A
+ * quick round never gets there.
  */
 
 /** Loads in one spin, about 100 µs, after which the partner is not running. */

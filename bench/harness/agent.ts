@@ -2,9 +2,9 @@
  * The second agent: a bare worker thread that parks between blocks and runs the loop that a command names. The floors
  * and the low-level rows use it, so that both sides of their ratios run on the same two threads.
  *
- * Control words: the client writes the command, raises GO and notifies; the agent copies GO to READY when it is about to
- * enter its loop, and only then does the client start its clock. It copies GO to DONE when the loop is over, and before
- * that the client does not touch what the loop works on.
+ * Control words: the client writes the command, raises GO and notifies; the agent copies GO to READY when it is about
+ * to enter its loop, and only then does the client start its clock. It copies GO to DONE when the loop is over, and
+ * before that the client does not touch what the loop works on.
  */
 import { Worker } from 'node:worker_threads';
 

@@ -1,7 +1,8 @@
 /**
- * Interleaved measurement. A *side* runs a stated number of rounds and says how long they took; a *pair* is one block of
- * the subject and one block of its floor, run directly after each other in the same process. Clock speed, neighbours on
- * the machine and the placement of lines are then the same for both, and their ratio keeps what the nanoseconds lose.
+ * Interleaved measurement. A *side* runs a stated number of rounds and says how long they took; a *pair* is one block
+ * of the subject and one block of its floor, run directly after each other in the same process. Clock speed, neighbours
+ * on the machine and the placement of lines are then the same for both, and their ratio keeps what the nanoseconds
+ * lose.
  *
  * Invariant: a side times itself, from after its own hand-shake to its last round, so that waking a parked partner
  * (60 µs on another core) is in neither side's figure. The order within a pair alternates, so that neither side always
@@ -31,7 +32,9 @@ export const DISPLACED = Number.POSITIVE_INFINITY;
 
 /** Tries of one block or pair before it is left out. */
 const TRIES_MAX = 8;
-/** The scheduler soon moves one of two spinning threads to a free core, if there is one; each try waits twice as long. */
+/**
+ * The scheduler soon moves one of two spinning threads to a free core, if there is one; each try waits twice as long.
+ */
 const SETTLE_MS = 5;
 
 /**
@@ -74,8 +77,8 @@ async function attempt(side: Side, count: number): Promise<number> {
 }
 
 /**
- * Finds the rounds that fill a block. The doubling doubles as warm-up: the compiler has seen the loop many times. A block
- * counts as filled when two in a row were: the first may have waited for a worker to start, or been preempted.
+ * Finds the rounds that fill a block. The doubling doubles as warm-up: the compiler has seen the loop many times. A
+ * block counts as filled when two in a row were: the first may have waited for a worker to start, or been preempted.
  */
 export async function calibrate(side: Side, block_ms: number): Promise<number> {
   let count = 1;

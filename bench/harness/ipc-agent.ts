@@ -1,6 +1,6 @@
 /**
- * The low-level call with two message words each way, as a side for the harness, and the loop that serves it. The server
- * adds the words, so that what comes back depends on what was sent.
+ * The low-level call with two message words each way, as a side for the harness, and the loop that serves it. The
+ * server adds the words, so that what comes back depends on what was sent.
  */
 import type { ThreadId } from '../../src/layout/tcb.ts';
 import { memory, words } from '../../src/platform/memory.ts';

@@ -1,7 +1,7 @@
 /**
  * The low-level call with one string item each way, as a side for the harness, and the loop that serves it. A message
- * that fits the receiver's window is read there, in place; a longer one is gathered into a buffer of the receiver's own.
- * Both read every line of it, as the floor does.
+ * that fits the receiver's window is read there, in place; a longer one is gathered into a buffer of the receiver's
+ * own. Both read every line of it, as the floor does.
  */
 import { TCB_WINDOW, TCB_WINDOW_BYTES, tcbOf } from '../../src/layout/tcb.ts';
 import type { ThreadId } from '../../src/layout/tcb.ts';

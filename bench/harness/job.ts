@@ -7,7 +7,9 @@ import type { Calibration, Side } from './interleave.ts';
 import type { Overhead } from './overhead.ts';
 import type { Pair } from './stats.ts';
 
-/** How much is measured. The full plan is the one by which ratios are judged; the others are for tests and for a look. */
+/**
+ * How much is measured. The full plan is the one by which ratios are judged; the others are for tests and for a look.
+ */
 export interface Plan {
   /** Fresh processes for each group: compiled code and page placement differ from one to the next. */
   readonly processes: number;

@@ -19,7 +19,9 @@ export interface Pair {
 export interface PairSummary {
   readonly ns: number;
   readonly floor_ns: number;
-  /** Median of the ratios of the pairs, which is not the ratio of the medians: both sides of a pair shared one moment. */
+  /**
+   * Median of the ratios of the pairs, which is not the ratio of the medians: both sides of a pair shared one moment.
+   */
   readonly ratio: number;
   readonly p10: number;
   readonly p90: number;

@@ -1,10 +1,10 @@
 /**
  * The rows of `l3 bench pingpong`, as data: to measure another case, add a row and, when no group can run it, a group.
  *
- * A row is one round trip beside its floor. `ns` is always the whole way there and back, of the subject and of the floor
- * alike. Rows of one group share a process; `apart` gives a row processes of its own, so that the code of its neighbours
- * cannot change what the compiler made of its own. A target is what the design promises; the run prints it beside the
- * figure and does not act on it.
+ * A row is one round trip beside its floor. `ns` is always the whole way there and back, of the subject and of the
+ * floor alike. Rows of one group share a process; `apart` gives a row processes of its own, so that the code of its
+ * neighbours cannot change what the compiler made of its own. A target is what the design promises; the run prints it
+ * beside the figure and does not act on it.
  */
 
 /** What is promised of a row: at most so many floors, or at most so many nanoseconds. */
@@ -246,6 +246,17 @@ const scale: readonly Row[] = [
 ];
 
 export const ROWS: readonly Row[] = [...call, ...asynchronous, ...local, ...bytes, ...scale];
+
+/**
+ * Groups that reach below the public surface, or beside it: what the library's entry is makes no difference to them.
+ */
+const GROUPS_WITHOUT_LIBRARY = new Set(['floor', 'call', 'local', 'bytes', 'threads', 'rivals']);
+
+/** Whether the row imports the library as a program does. */
+export function importsLibrary(name: string): boolean {
+  const row = ROWS.find((candidate) => candidate.name === name);
+  return row !== undefined && !GROUPS_WITHOUT_LIBRARY.has(row.group);
+}
 
 /**
  * The rows that the words ask for: a word is a row's whole name, else the beginning of some; no words are all rows.

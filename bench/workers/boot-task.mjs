@@ -1,5 +1,6 @@
 /**
- * The far side of the first answer, as plain JavaScript: without types to strip, what is left is the start of the worker.
+ * The far side of the first answer, as plain JavaScript: without types to strip, what is left is the start of the
+ * worker.
  * @param {number} left
  * @param {number} right
  */

@@ -1,4 +1,6 @@
-/** Comlink speaks to event targets; Node's ports and workers are emitters. The same few lines as Comlink's own adapter. */
+/**
+ * Comlink speaks to event targets; Node's ports and workers are emitters. The same few lines as Comlink's own adapter.
+ */
 import type { Endpoint } from 'comlink';
 
 interface Emitter {

@@ -1,6 +1,6 @@
 /**
- * The first answer: each sample is a fresh process of its own, which starts its clock just before it imports the library
- * and stops it at the first synchronous answer. Ours and synckit's alternate.
+ * The first answer: each sample is a fresh process of its own, which starts its clock just before it imports the
+ * library and stops it at the first synchronous answer. Ours and synckit's alternate.
  *
  * Ours is the built package where there is a current build, as synckit is the one that is published.
  */

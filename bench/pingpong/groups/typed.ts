@@ -1,6 +1,7 @@
 /**
- * The typed rows: what a program sees, `t.sync.f(…)`. Each placement is a task of its own, so that the stubs, the thread
- * control block and the agent on the far side are others each time; the tasks stay, since a freed block is used again.
+ * The typed rows: what a program sees, `t.sync.f(…)`. Each placement is a task of its own, so that the stubs, the
+ * thread control block and the agent on the far side are others each time; the tasks stay, since a freed block is used
+ * again.
  */
 import { boot } from '../../../src/index.ts';
 import type { Task } from '../../../src/index.ts';
