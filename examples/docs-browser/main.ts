@@ -185,14 +185,13 @@ async function runCheck(options: Options): Promise<number> {
     web.serve(await createSite(walls, { rows: [], measured: '' }));
     say(`sending ${requests_total} requests to http://${host}:${web.port}`);
     const { rows, wrong } = await check(web.port, documents, walls.name === 'l3kernel');
-    const traffic = walls.traffic();
     const report = {
       walls: walls.name,
       documents: documents.length,
       requests: rows,
       wrong,
-      ipc: traffic?.ipc ?? totalOf(walls.calls),
-      bytes_copied: traffic?.bytes ?? null,
+      ipc: totalOf(walls.calls),
+      bytes_copied: walls.bytesCopied() ?? null,
       content: hashOf(await walls.digests()),
       seconds: Math.round(performance.now() - started_ms) / 1000,
       ok: wrong.length === 0,

@@ -3,7 +3,7 @@
  *
  * Each row is measured in a process of its own by index-corpus.ts. No walls and l3kernel index everything; the rivals,
  * which would take a minute, get a sample of a stated length, and their seconds for everything are that sample's time
- * per call times the number of calls. Invariant: every document that a row completed has the same content digest as
+ * per word times the number of words. Invariant: every document that a row completed has the same content digest as
  * without walls, or the row says that it has not.
  */
 import { execFile } from 'node:child_process';
@@ -82,7 +82,7 @@ function rowOf(result: CorpusResult, direct: CorpusResult): Row {
   const perCall = result.seconds / result.calls;
   const row: Row = {
     name: titles[result.walls],
-    seconds: result.sample ? perCall * direct.calls : result.seconds,
+    seconds: result.sample ? (result.seconds * direct.calls_by_part.stem) / result.calls_by_part.stem : result.seconds,
     calls_per_second: 1 / perCall,
     us_per_call: perCall * 1e6,
     different: Object.entries(result.digests).filter(([path, digest]) => direct.digests[path] !== digest).length,

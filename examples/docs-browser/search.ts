@@ -54,7 +54,11 @@ export class Searcher {
 
   /** `page` counts from 1. Throws SyntaxError for a bad pattern, SlowPattern, Busy. */
   async search(query: Query, page: number): Promise<Found> {
-    if (query.kind === 'pattern') return await this.#inTurn(() => this.#byPattern(query.source, query.flags, page));
+    if (query.kind === 'pattern') {
+      // What is no pattern need not wait for its turn to be told so.
+      await this.#walls.check(query.source, query.flags);
+      return await this.#inTurn(() => this.#byPattern(query.source, query.flags, page));
+    }
     const stems: string[][] = [];
     for (const phrase of query.phrases) stems.push(await this.#walls.stem(phrase));
     const found = await this.#walls.search(stems, (page - 1) * results_per_page, results_per_page);

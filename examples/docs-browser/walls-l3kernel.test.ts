@@ -1,10 +1,13 @@
 /** The site behind l3kernel's walls: the same content, and parts that fail without taking the site along. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { findDocuments } from './find-documents.ts';
 import { makeFixture } from './fixture.ts';
 import type { Fixture } from './fixture.ts';
-import { indexCorpus } from './index-corpus.ts';
+import type { CorpusResult } from './index-corpus.ts';
 import { indexDocuments } from './indexer.ts';
 import { createSite } from './site.ts';
 import type { Answer, Site } from './site.ts';
@@ -33,9 +36,16 @@ after(async () => {
 const ask = (url: string): Promise<Answer> => site.answer({ method: 'GET', url, accept: 'application/json' });
 const slow = `/?q=${encodeURIComponent('/^(([a-z])+.)+[A-Z]([a-z])+$/')}`;
 
-test('l3kernel makes the same content by the same calls as no walls', async () => {
-  const direct = await indexCorpus(fixture.folder, 'direct');
-  const behind = await indexCorpus(fixture.folder, 'l3kernel');
+/** In a process of its own: walls that are closed take the system of their process with them. */
+async function measured(kind: string): Promise<CorpusResult> {
+  const program = fileURLToPath(new URL('./index-corpus.ts', import.meta.url));
+  const args = [...process.execArgv, program, fixture.folder, kind];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 24 });
+  return JSON.parse(stdout) as CorpusResult;
+}
+
+test('l3kernel makes the same content by the same calls as no walls', { timeout: 25_000 }, async () => {
+  const [direct, behind] = [await measured('direct'), await measured('l3kernel')];
   assert.deepEqual(behind.digests, direct.digests);
   assert.equal(behind.hash, direct.hash);
   assert.deepEqual(behind.calls_by_part, direct.calls_by_part);
@@ -59,7 +69,6 @@ test('the part that was stopped is there again for the next pattern', { timeout:
   assert.ok((JSON.parse(second?.body ?? '') as { lines: number }).lines > 0);
 });
 
-test('the traffic through the walls is counted', () => {
-  const traffic = walls.traffic();
-  assert.ok(traffic && traffic.ipc > 0 && traffic.bytes > 0, JSON.stringify(traffic));
+test('the bytes copied are counted', () => {
+  assert.ok((walls.bytesCopied() ?? 0) > 0);
 });

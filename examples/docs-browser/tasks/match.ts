@@ -10,6 +10,11 @@ const line_length_max = 10_000;
 
 let pattern: RegExp | undefined;
 
+/** Throws the engine's own SyntaxError for what is no pattern; what `find` looks for stays as it is. */
+export function check(source: string, flags: string): void {
+  new RegExp(source, flags);
+}
+
 /** Sets the pattern for the next calls of `find`. Throws the engine's own SyntaxError. */
 export function compile(source: string, flags: string): void {
   // With `g` or `y` the pattern would remember where it stopped in the line before.

@@ -48,6 +48,10 @@ export function openComlink(options: WallOptions = {}): Walls {
       }
       return stems;
     },
+    check(source, flags) {
+      calls.match++;
+      return match.check(source, flags);
+    },
     compile(source, flags) {
       calls.match++;
       return match.compile(source, flags);
@@ -72,7 +76,7 @@ export function openComlink(options: WallOptions = {}): Walls {
     page: counted(store.page),
     source: counted(store.source),
     search: counted(store.search),
-    traffic: () => undefined,
+    bytesCopied: () => undefined,
     async close() {
       await store.close();
       await Promise.all(workers.map((worker) => worker.terminate()));

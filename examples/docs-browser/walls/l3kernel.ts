@@ -41,23 +41,36 @@ export async function openL3kernel(): Promise<Walls> {
   const walls = syncWalls('l3kernel', parts, { callbacks: true, close: () => system.shutdown() });
   const { calls } = walls;
 
-  /** Ends a task and starts another in its place. */
-  async function replace<Name extends keyof Parts>(name: Name): Promise<void> {
-    await tasks[name].kill();
+  const replacing = new Map<keyof Parts, Promise<void>>();
+
+  /** Ends the task `old` and starts another in its place, once however many have found out that it is gone. */
+  function replace<Name extends keyof Parts>(name: Name, old: Tasks[Name]): Promise<void> {
+    if (tasks[name] !== old) return Promise.resolve();
+    let begun = replacing.get(name);
+    if (!begun) {
+      begun = startAnother(name, old).finally(() => replacing.delete(name));
+      replacing.set(name, begun);
+    }
+    return begun;
+  }
+
+  async function startAnother<Name extends keyof Parts>(name: Name, old: Tasks[Name]): Promise<void> {
+    await old.kill();
     const next = await spawn(name);
-    (tasks as Record<Name, Task<Parts[Name]>>)[name] = next;
+    if (name === 'store' && file !== undefined) await (next as Task<Parts['store']>).async.open(file);
     const limits = name === 'parse' ? next.with({ timeout: parse_time_max_ms }) : next;
+    (tasks as Record<Name, Task<Parts[Name]>>)[name] = next;
     (parts as Record<Name, Parts[Name]>)[name] = limits.sync as Parts[Name];
-    if (name === 'store' && file !== undefined) await tasks.store.async.open(file);
   }
 
   /** Asks a part, and its successor when it went away meanwhile. Only for questions that change nothing. */
   async function ask<Name extends keyof Parts, R>(name: Name, question: (task: Tasks[Name]) => Promise<R>): Promise<R> {
+    const task = tasks[name];
     try {
-      return await question(tasks[name]);
+      return await question(task);
     } catch (error) {
       if (!(error instanceof IpcError) || error.code !== 'ERR_IPC_PEER_GONE') throw error;
-      await replace(name);
+      await replace(name, task);
       return await question(tasks[name]);
     }
   }
@@ -73,7 +86,7 @@ export async function openL3kernel(): Promise<Walls> {
       try {
         return await walls.parse(markdown, link);
       } catch (error) {
-        if (isTimeout(error)) await replace('parse');
+        if (isTimeout(error)) await replace('parse', tasks.parse);
         throw error;
       }
     },
@@ -81,12 +94,17 @@ export async function openL3kernel(): Promise<Walls> {
       file = name;
       return walls.open(name);
     },
+    check(source, flags) {
+      calls.match++;
+      return ask('match', (task) => task.async.check(source, flags));
+    },
     compile(source, flags) {
       calls.match++;
       return ask('match', (task) => task.async.compile(source, flags));
     },
     async find(lines) {
-      const { find } = tasks.match.with({ timeout: line_time_max_ms }).async;
+      const task = tasks.match;
+      const { find } = task.with({ timeout: line_time_max_ms }).async;
       const found: Match[] = [];
       try {
         for (let first = 0; first < lines.length; first += lines_at_once) {
@@ -99,7 +117,7 @@ export async function openL3kernel(): Promise<Walls> {
         }
       } catch (error) {
         if (!isTimeout(error)) throw error;
-        await replace('match');
+        await replace('match', task);
         throw new SlowPattern(`a line took it longer than ${line_time_max_ms} ms`);
       }
       return found;
@@ -109,17 +127,7 @@ export async function openL3kernel(): Promise<Walls> {
     page: (path) => askStore((task) => task.async.page(path)),
     source: (path) => askStore((task) => task.async.source(path)),
     search: (phrases, offset, limit) => askStore((task) => task.async.search(phrases, offset, limit)),
-    traffic() {
-      let ipc = 0;
-      let bytes = 0;
-      for (const { counts } of system.tasks()) {
-        for (const [name, count] of Object.entries(counts)) {
-          if (name === 'calls') ipc += count;
-          if (/bytes/i.test(name)) bytes += count;
-        }
-      }
-      return { ipc, bytes };
-    },
+    bytesCopied: () => system.tasks().reduce((sum, { counts }) => sum + (counts.bytes ?? 0), 0),
   };
 }
 

@@ -46,6 +46,10 @@ export function syncWalls(name: WallName, parts: Parts, options: SyncWallOptions
     calls,
     parse: options.callbacks ? parseByUpcalls : parseByDraft,
     stem: options.sample ? stemUntilDeadline : stemAll,
+    check(source, flags) {
+      calls.match++;
+      parts.match.check(source, flags);
+    },
     compile(source, flags) {
       calls.match++;
       parts.match.compile(source, flags);
@@ -70,7 +74,7 @@ export function syncWalls(name: WallName, parts: Parts, options: SyncWallOptions
     page: counted('page'),
     source: counted('source'),
     search: counted('search'),
-    traffic: () => undefined,
+    bytesCopied: () => undefined,
     async close() {
       try {
         parts.store.close();

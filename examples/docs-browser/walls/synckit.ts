@@ -19,7 +19,7 @@ export function openSynckit(options: WallOptions = {}): Walls {
     parse: stub('parse', ['draft', 'fill']),
     highlight: stub('highlight', ['highlight']),
     stem: stub('stem', ['stemmer']),
-    match: stub('match', ['compile', 'find']),
+    match: stub('match', ['check', 'compile', 'find']),
     store: stub('store', [
       ...(['open', 'close', 'begin', 'add', 'remove', 'finish', 'completeKey', 'list'] as const),
       ...(['digests', 'page', 'source', 'search'] as const),

@@ -38,7 +38,9 @@ export interface Walls {
   parse(markdown: string, link: (href: string) => string | null): MaybePromise<Page>;
   /** The stem of each word: one call per word. */
   stem(words: readonly string[]): MaybePromise<string[]>;
-  /** Sets the pattern that `find` looks for. Throws the engine's SyntaxError. */
+  /** Throws the engine's SyntaxError for what is no pattern. */
+  check(source: string, flags: string): MaybePromise<void>;
+  /** Sets the pattern that `find` looks for. Throws as `check` does. */
   compile(source: string, flags: string): MaybePromise<void>;
   /** The lines that match: one call per line. Throws SlowPattern where the walls allow a time limit. */
   find(lines: readonly string[]): MaybePromise<Match[]>;
@@ -55,8 +57,8 @@ export interface Walls {
   source(path: string): MaybePromise<string>;
   search(phrases: string[][], offset: number, limit: number): MaybePromise<{ total: number; results: Hit[] }>;
 
-  /** What went through the walls so far: messages and bytes copied, where the walls count them. */
-  traffic(): { ipc: number; bytes: number } | undefined;
+  /** Bytes that were copied through the walls to parts that are alive, where the walls count them. */
+  bytesCopied(): number | undefined;
   /** Ends the parts. */
   close(): MaybePromise<void>;
 }
