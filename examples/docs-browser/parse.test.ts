@@ -47,6 +47,8 @@ const hostile: Record<string, string> = {
     '[x](data:text/html,<script>alert(1)</script>) <a href="vbscript:x">y</a> <a href="data:text/html;base64,PHN=">z</a>',
   'reference that closes the attribute': '[x]: https://example.com/"onmouseover="alert(1)\n\n[x]',
   'title that closes the attribute': '[x](https://example.com "\\"onmouseover=\\"alert(1)")',
+  'links with attributes of their own':
+    '<a rel="opener" target=_blank id=x href=../b.md>a</a> <a href=y name=z>b</a> <a rel=me href=https://example.com ping=//evil.example>c</a>',
   'style attribute': '<p style="background:url(javascript:alert(1))">x</p>',
   'language that closes the class': '```"><script>alert(1)</script>\ncode\n```',
   'code that looks like a tag':

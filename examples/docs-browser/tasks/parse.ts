@@ -142,10 +142,12 @@ function clean(html: string, link: (href: string) => string | null): string {
       // Applied last, after the tag's own.
       '*': (tagName, attributes) => ({ tagName, attribs: withId(attributes) }),
       a: (tagName, attributes) => {
-        const { href, name, ...others } = attributes;
+        const { href, name, rel: _rel, ...others } = attributes;
         const answer = href === undefined ? null : link(href);
-        const attribs: Record<string, string> = name && !others.id ? { ...others, id: name } : others;
-        if (answer != null) Object.assign(attribs, { href: answer, rel: relationOfLinks });
+        // The two stand first and together, as `fill` expects them.
+        const attribs: Record<string, string> = answer == null ? {} : { href: answer, rel: relationOfLinks };
+        Object.assign(attribs, others);
+        if (name && !others.id) attribs.id = name;
         return { tagName, attribs };
       },
       td: align,
