@@ -25,6 +25,8 @@ export interface Report {
     readonly stable: boolean;
     readonly processes: number;
     readonly placements: number;
+    /** Processes that were not started, since the run's time was over. */
+    readonly left_out: number;
     /** Whether the low-level rows ran bundled, as the package is published, or from single source files (slower). */
     readonly bundled: boolean;
     /** What the public rows imported: the built package, or the sources when the build is not current (slower). */
@@ -121,6 +123,9 @@ export function reportText(report: Report): string {
   ];
   if (!harness.stable) {
     lines.push('', `UNSTABLE: the empty loop or call varied ${harness.spread.toFixed(2)} times within a process.`);
+  }
+  if (harness.left_out > 0) {
+    lines.push('', `CUT SHORT: ${harness.left_out} processes were not started, the machine was too slow for all.`);
   }
   if (!harness.bundled) {
     lines.push('', 'NOT AS PUBLISHED: without the bundler the sources were measured one by one, and are slower so.');
