@@ -7,7 +7,7 @@
  * generation at once. It is predicted, not loaded first: one transfer of the cache line less. The message is then
  * written into the partner's ipc line and published by an exchange, whose old value tells whether the partner parked.
  */
-import { compareExchange, exchange, load, peek, poke } from '#atomics';
+import { compareExchange, exchange, load, peek, poke, spin } from '#atomics';
 import { spinLoads } from '#wait';
 import { CALL, NEVER, OK, type Result, TAG_KIND, TAG_STRINGS } from '../layout/message.ts';
 import type { Tcb, ThreadId } from '../layout/tcb.ts';
@@ -66,12 +66,9 @@ export function call(
   // SYNC POINT: pairs with awaitMessage of the partner.
   if ((exchange(partner + TCB_STATE, running(to)) & PARKED) !== 0) wake(partner);
   countSent(self);
-  const here = running(me);
-  for (let spins = spinLoads; spins > 0; spins--) {
-    if (load(self + TCB_STATE) === here) {
-      takeMessage(self);
-      return isPlain(self) ? OK : finishMessage(self);
-    }
+  if (spin(self + TCB_STATE, running(me), spinLoads)) {
+    takeMessage(self);
+    return isPlain(self) ? OK : finishMessage(self);
   }
   return awaitMessage(self, sendTimeout_ms, receiveTimeout_ms);
 }
@@ -91,7 +88,7 @@ export function replyAndReceive(
   const partner = tcbOf(to);
   const me = peek(self + TCB_ID);
   const awaiting = waiting(to, me);
-  if ((tag & TAG_STRINGS) !== 0 || load(self + TCB_QUEUE_FIRST) !== 0) {
+  if ((tag & TAG_STRINGS) !== 0 || peek(self + TCB_QUEUE_FIRST) !== 0) {
     return replyAndReceiveSlow(self, to, sequence, tag, receiveTimeout_ms);
   }
   poke(self + TCB_SENDER, 0);
@@ -110,12 +107,9 @@ export function replyAndReceive(
   countSent(self);
   // A sender that queued before the opening was visible is met here; one that queues after it claims by itself.
   if (load(self + TCB_QUEUE_FIRST) !== 0) return awaitOpened(self, receiveTimeout_ms);
-  const here = running(me);
-  for (let spins = spinLoads; spins > 0; spins--) {
-    if (load(self + TCB_STATE) === here) {
-      takeMessage(self);
-      return isPlain(self) ? OK : finishMessage(self);
-    }
+  if (spin(self + TCB_STATE, running(me), spinLoads)) {
+    takeMessage(self);
+    return isPlain(self) ? OK : finishMessage(self);
   }
   return awaitMessage(self, NEVER, receiveTimeout_ms);
 }

@@ -46,8 +46,12 @@ export const TICK_ms = 1;
 /** Wakeups further away than this wait in the long-term list and are inserted later. */
 export const WAKEUP_LONG_ms = 4096;
 
-/** Loads of the own state word before a thread parks: about 13 us, less than one wakeup costs. */
-export const SPIN_LOADS = 2000;
+/**
+ * Loads of the own state word before a thread parks, about 13 us, less than one wakeup costs: with a pause between two
+ * loads, and without one.
+ */
+export const SPIN_LOADS_PAUSING = 500;
+export const SPIN_LOADS_BARE = 6000;
 /** A parked thread looks around at least this often: whoever would have woken it may be gone. */
 export const PARK_SLICE_ms = 1000;
 /** Direct switches between local threads before the event loop runs: the timeslice, in switches. */

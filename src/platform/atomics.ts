@@ -3,18 +3,33 @@
  * `poke` are plain, for words that one thread owns at that moment. The kernel names nothing else, so that whoever
  * replaces this module sees every shared access of the shipped text.
  */
-import { words as sharedWords, bytes as sharedBytes } from './memory.ts';
+import { compileAtomics } from './atomics-wasm.ts';
+import { bytes as sharedBytes, memory, PAGES, words as sharedWords } from './memory.ts';
 
 // Constants of this file, not imports: V8 folds the address of a typed array it can see never to change.
 const words = sharedWords;
 const bytes = sharedBytes;
 
-export const load = (at: number): number => Atomics.load(words, at);
-export const store = (at: number, value: number): void => void Atomics.store(words, at, value);
-export const compareExchange = (at: number, expected: number, value: number): number =>
-  Atomics.compareExchange(words, at, expected, value);
-/** Returns the old value. */
-export const exchange = (at: number, value: number): number => Atomics.exchange(words, at, value);
+/** The value, the old value, the old value. */
+export const { load, compareExchange, exchange } = compileAtomics(memory, PAGES);
+
+/** Tells the core that this is a spin loop. Node 22 has no such thing. */
+export const pause: () => void = (Atomics as { pause?: () => void }).pause ?? (() => {});
+
+/**
+ * Loads until the word is `value`, at most `loads` times; says whether it was. The pause between two loads is not only
+ * kind to the other thread of the core: a tighter loop takes the line away from a sender between its claim and its
+ * publication, which costs two more transfers of the line.
+ */
+export function spin(at: number, value: number, loads: number): boolean {
+  for (; loads > 0; loads--) {
+    if (load(at) === value) return true;
+    pause();
+  }
+  return false;
+}
+
+export const store = (at: number, value: number): void => void exchange(at, value);
 /** Returns the old value. */
 export const add = (at: number, value: number): number => Atomics.add(words, at, value);
 export const peek = (at: number): number => words[at]!;

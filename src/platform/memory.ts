@@ -9,21 +9,18 @@ import { workerData } from 'node:worker_threads';
 import { MEMORY_BYTES } from '../layout/params.ts';
 
 const KEY = Symbol.for('l3kernel.memory');
+export const PAGES: number = MEMORY_BYTES >>> 16;
 
-function findMemory(): SharedArrayBuffer {
-  const agent = globalThis as { [KEY]?: SharedArrayBuffer };
-  const parent = workerData as { l3kernel?: { memory?: SharedArrayBuffer } } | null | undefined;
-  agent[KEY] ??= parent?.l3kernel?.memory ?? reserve();
+function findMemory(): WebAssembly.Memory {
+  const agent = globalThis as { [KEY]?: WebAssembly.Memory };
+  const parent = workerData as { l3kernel?: { memory?: WebAssembly.Memory } } | null | undefined;
+  agent[KEY] ??= parent?.l3kernel?.memory ?? new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true });
   return agent[KEY];
 }
 
-function reserve(): SharedArrayBuffer {
-  const pages = MEMORY_BYTES >>> 16;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  return memory.buffer as unknown as SharedArrayBuffer;
-}
-
-export const memory: SharedArrayBuffer = findMemory();
-/** The three views of the one buffer. The kernel reaches them through #atomics only. */
-export const words: Int32Array<SharedArrayBuffer> = new Int32Array(memory);
-export const bytes: Uint8Array<SharedArrayBuffer> = new Uint8Array(memory);
+/** What is handed to a worker, as `workerData.l3kernel.memory`. */
+export const memory: WebAssembly.Memory = findMemory();
+const buffer = memory.buffer as unknown as SharedArrayBuffer;
+/** The views of the one buffer. The kernel reaches them through #atomics only. */
+export const words: Int32Array<SharedArrayBuffer> = new Int32Array(buffer);
+export const bytes: Uint8Array<SharedArrayBuffer> = new Uint8Array(buffer);

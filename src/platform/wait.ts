@@ -4,7 +4,7 @@
  * wakeup of a blocked one.
  */
 import { availableParallelism } from 'node:os';
-import { SPIN_LOADS } from '../layout/params.ts';
+import { SPIN_LOADS_BARE, SPIN_LOADS_PAUSING } from '../layout/params.ts';
 import { words } from './memory.ts';
 
 /** Sleeps while the word holds `value`, at most `timeout_ms`; returns at once if it does not. May wake early. */
@@ -24,6 +24,6 @@ export function waitDoorbell(at: number, value: number): Promise<unknown> | null
 }
 
 /** How long to spin before parking, in loads. With one core the partner cannot run while we spin. */
-export const spinLoads: number = availableParallelism() > 1 ? SPIN_LOADS : 0;
+export const spinLoads: number = availableParallelism() === 1 ? 0 : 'pause' in Atomics ? SPIN_LOADS_PAUSING : SPIN_LOADS_BARE;
 
 export { now_ms } from './clock.ts';

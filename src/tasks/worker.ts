@@ -30,7 +30,7 @@ import type { HostedTask, Start, TaskHost } from './host.ts';
 
 /** What a worker finds under `l3kernel` in its workerData. */
 export interface WorkerStart {
-  readonly memory: SharedArrayBuffer;
+  readonly memory: WebAssembly.Memory;
   readonly taskId: number;
   readonly url: string;
   /** Thread that waits for the hello. */
