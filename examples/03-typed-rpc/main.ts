@@ -1,5 +1,5 @@
 /** What can be said in a call: values, callbacks, granted functions, errors, signals, moved bytes; all of it typed. */
-import { boot, IpcError, move } from 'l3kernel';
+import { boot, type IpcError, move } from 'l3kernel';
 import type { Host, Item } from './shop.ts';
 
 const rates: Record<string, number> = { AT: 0.2, CH: 0.081 };
