@@ -184,12 +184,14 @@ async function runCheck(options: Options): Promise<number> {
     await index(walls, documents, documents, 'check');
     web.serve(await createSite(walls, { rows: [], measured: '' }));
     say(`sending ${requests_total} requests to http://${host}:${web.port}`);
-    const { rows, wrong } = await check(web.port, documents, walls.name === 'l3kernel');
+    const { rows, wrong, cut_short, stopped } = await check(web.port, documents, walls.name === 'l3kernel');
     const report = {
       walls: walls.name,
       documents: documents.length,
       requests: rows,
       wrong,
+      cut_short,
+      stopped,
       ipc: totalOf(walls.calls),
       bytes_copied: walls.bytesCopied() ?? null,
       content: hashOf(await walls.digests()),
@@ -209,6 +211,8 @@ async function runCheck(options: Options): Promise<number> {
 function printReport(report: {
   requests: { kind: string; requests: number; errors: number; p50_ms: number; p99_ms: number }[];
   wrong: string[];
+  cut_short: number;
+  stopped: number;
   ipc: number;
   bytes_copied: number | null;
   seconds: number;
@@ -219,6 +223,10 @@ function printReport(report: {
   say(`\n${formatTable(['', 'requests', 'errors', 'p50 ms', 'p99 ms'], cells)}`);
   say(`  ipc: ${report.ipc.toLocaleString('en')} calls`);
   say(`  bytes copied: ${report.bytes_copied?.toLocaleString('en') ?? 'not counted by these walls'}\n`);
+  if (report.stopped) say(`  ${report.stopped} patterns were stopped because a line took them too long`);
+  if (report.cut_short) {
+    say(`  ${report.cut_short} searches by pattern ran out of time; only what they had found by then was judged`);
+  }
   for (const line of report.wrong) say(`wrong: ${line}`);
   say(
     report.wrong.length ? 'some answers were wrong' : `every answer was right, ${report.seconds.toFixed(1)} s in all`,
