@@ -5,7 +5,7 @@
  */
 import { TCB_WINDOW, TCB_WINDOW_BYTES, tcbOf } from '../../src/layout/tcb.ts';
 import type { ThreadId } from '../../src/layout/tcb.ts';
-import { memory, words } from '../../src/platform/memory.ts';
+import { words } from '../../src/platform/memory.ts';
 import {
   acceptInto,
   call,
@@ -53,7 +53,7 @@ function endsOf(id: ThreadId, size: number): Ends {
   const source = new Uint8Array(size).fill(5);
   const tcb = tcbOf(id);
   if (size <= (words[tcb + TCB_WINDOW_BYTES] as number)) {
-    return { source, arrived: new Int32Array(memory, words[tcb + TCB_WINDOW] as number, size >> 2), buffers: [] };
+    return { source, arrived: new Int32Array(words.buffer, words[tcb + TCB_WINDOW] as number, size >> 2), buffers: [] };
   }
   const buffer = new Uint8Array(size);
   return { source, arrived: new Int32Array(buffer.buffer), buffers: [buffer] };
