@@ -15,7 +15,7 @@ const SPIN_LOADS_MAX = 16_384;
 /** Long enough for the other agent to be scheduled. */
 const NAP_MS = 0.05;
 /** Naps in one block, after which it measures the scheduler. */
-export const NAPS_MAX = 200;
+export const NAPS_MAX = 8;
 /** The client's word when it has given up. No round is negative. */
 export const GIVEN_UP = -1;
 
