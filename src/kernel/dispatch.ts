@@ -8,7 +8,7 @@
  * processors come through the inbox. The dispatcher has a turn budget; the event loop runs when it is used up, and that
  * is the timeslice. A call donates what is left of it.
  */
-import { load, peek, poke, registers, store } from '#atomics';
+import { compareExchange, exchange, load, peek, poke, registers, store } from '#atomics';
 import { now_ms } from '#wait';
 import {
   CALL,
@@ -16,6 +16,7 @@ import {
   DENIED,
   ERROR,
   NEVER,
+  NOT_YET,
   OK,
   OP_CALL,
   OP_RECEIVE,
@@ -29,13 +30,14 @@ import {
   R_SEQUENCE,
   R_TAG,
   R_WORD,
+  RECEIVE_TIMEOUT,
   type Result,
   SEND_TIMEOUT,
   TAG_KIND,
 } from '../layout/message.ts';
 import { ANY_INDEX, INDEX_MASK, TURN_SWITCHES } from '../layout/params.ts';
 import type { Processor } from '../layout/task.ts';
-import { PROCESSOR_INBOX, processorAt } from '../layout/task.ts';
+import { PROCESSOR_INBOX } from '../layout/task.ts';
 import type { Tcb, ThreadId } from '../layout/tcb.ts';
 import {
   HOME_POLL,
@@ -45,26 +47,31 @@ import {
   indexOfTcb,
   KIND_MASK,
   locked,
-  polling,
+  PARKED,
   POLL,
+  polling,
   running,
+  TCB_BELL,
+  TCB_DEADLINE,
   TCB_HOME,
   TCB_ID,
   TCB_PENDING,
   TCB_PROCESSOR,
+  TCB_RECEIVE_TIMEOUT,
   TCB_SENDER,
   TCB_SEQUENCE,
   TCB_STATE,
   TCB_TAG,
   tcbAt,
   tcbOf,
+  WAIT,
   waiting,
 } from '../layout/tcb.ts';
 import { sameClan } from './clan.ts';
 import { checkThread, finishMessage, reply, startSend } from './ipc-slow.ts';
-import { claim, unclaim, wake } from './park.ts';
+import { claim, doorbellOf, unclaim, wake } from './park.ts';
 import { dequeue, enqueue, findInQueue, firstInQueue, queueOf } from './queue.ts';
-import { insertReady, isReady, takeReady } from './ready.ts';
+import { insertReady, takeReady } from './ready.ts';
 import { countSent, nextSequence, pullMessage, putMessage, takeMessage } from './transfer.ts';
 import { setWakeup } from './wakeup.ts';
 
@@ -201,8 +208,7 @@ function performCall(processor: Processor, self: Tcb, index: number): number {
     registers[R_SEQUENCE] = sequence;
     registers[R_TAG] = (registers[R_TAG]! & ~TAG_KIND) | CALL;
     countSent(self);
-    const timeout_ms = registers[R_RECEIVE_TIMEOUT]!;
-    if (timeout_ms > 0) armWakeup(processor, self, timeout_ms);
+    limitWait(processor, self, registers[R_RECEIVE_TIMEOUT]!);
     return to & INDEX_MASK;
   }
   return performSlow(processor, self, to as ThreadId, (registers[R_TAG]! & ~TAG_KIND) | CALL);
@@ -235,8 +241,12 @@ function performSlow(processor: Processor, self: Tcb, to: ThreadId, tag: number)
   const sendTimeout_ms = registers[R_SEND_TIMEOUT]!;
   if (peek(partner + TCB_HOME) === 0 || peek(partner + TCB_PROCESSOR) !== peek(self + TCB_PROCESSOR)) {
     const begun = startSend(self, to, ANY_INDEX, tag, sendTimeout_ms);
-    if (begun !== OK) return refuse(processor, self, begun);
-    if (isReady(self)) return refuse(processor, self, OK);
+    if (begun !== OK && begun !== NOT_YET) return refuse(processor, self, begun);
+    if (begun === OK && (tag & TAG_KIND) !== CALL) return refuse(processor, self, OK);
+    const receiveTimeout_ms = (tag & TAG_KIND) === CALL ? registers[R_RECEIVE_TIMEOUT]! : NEVER;
+    poke(self + TCB_BELL, doorbellOf(self));
+    poke(self + TCB_RECEIVE_TIMEOUT, receiveTimeout_ms);
+    limitWait(processor, self, begun === OK ? receiveTimeout_ms : sendTimeout_ms);
     abroad.push(self);
     return 0;
   }
@@ -245,8 +255,8 @@ function performSlow(processor: Processor, self: Tcb, to: ThreadId, tag: number)
   putMessage(self, me, tag, nextSequence());
   poke(self + TCB_STATE, homePolling(me, to));
   enqueue(queueOf(partner), self);
-  const timeout_ms = sendTimeout_ms > 0 ? sendTimeout_ms : registers[R_RECEIVE_TIMEOUT]!;
-  if (timeout_ms > 0) armWakeup(processor, self, timeout_ms);
+  poke(self + TCB_RECEIVE_TIMEOUT, registers[R_RECEIVE_TIMEOUT]!);
+  limitWait(processor, self, sendTimeout_ms);
   return 0;
 }
 
@@ -261,6 +271,7 @@ function performReplyAndReceive(processor: Processor, self: Tcb, index: number):
     poke(self + TCB_STATE, homeWaiting(me, ANY_INDEX));
     registers[R_SENDER] = me;
     countSent(self);
+    limitWait(processor, self, registers[R_RECEIVE_TIMEOUT]!);
     return to & INDEX_MASK;
   }
   if (!answered) {
@@ -290,9 +301,10 @@ function performReceive(processor: Processor, self: Tcb, from: number): number {
     return 0;
   }
   if (from !== 0 && checkThread(from) !== OK) return refuse(processor, self, checkThread(from));
-  poke(self + TCB_STATE, homeWaiting(me, from === 0 ? ANY_INDEX : from));
   const timeout_ms = registers[R_RECEIVE_TIMEOUT]!;
-  if (timeout_ms > 0) armWakeup(processor, self, timeout_ms);
+  if (timeout_ms === 0) return refuse(processor, self, RECEIVE_TIMEOUT);
+  poke(self + TCB_STATE, homeWaiting(me, from === 0 ? ANY_INDEX : from));
+  limitWait(processor, self, timeout_ms);
   return 0;
 }
 
@@ -306,6 +318,7 @@ function acceptPoller(processor: Processor, self: Tcb, sender: Tcb): boolean {
     countSent(sender);
     if (calls) {
       poke(sender + TCB_STATE, homeWaiting(id, me));
+      limitWait(processor, sender, peek(sender + TCB_RECEIVE_TIMEOUT));
     } else {
       poke(sender + TCB_STATE, running(id));
       insertReady(processor, sender);
@@ -314,12 +327,8 @@ function acceptPoller(processor: Processor, self: Tcb, sender: Tcb): boolean {
   }
   if (!claim(sender, polling(id, me), locked(id, me))) return false;
   pullMessage(self, sender);
-  if (calls) {
-    unclaim(sender, waiting(id, me));
-  } else {
-    unclaim(sender, running(id));
-    wake(sender);
-  }
+  if (calls) unclaim(sender, waiting(id, me));
+  else if ((exchange(sender + TCB_STATE, running(id)) & PARKED) !== 0) wake(sender);
   return true;
 }
 
@@ -338,7 +347,7 @@ export function drainInbox(processor: Processor): boolean {
     const receptive = peek(target + TCB_STATE);
     const id = peek(target + TCB_ID);
     if (receptive !== homeWaiting(id, ANY_INDEX) && receptive !== homeWaiting(id, index)) {
-      enqueue(queueOf(target), sender);
+      moveToQueue(target, sender);
     } else if (acceptPoller(processor, target, sender)) {
       poke(target + TCB_PENDING, 1);
       poke(target + TCB_STATE, running(id));
@@ -348,12 +357,22 @@ export function drainInbox(processor: Processor): boolean {
   return any;
 }
 
+/** Lets a sender stand in the queue of its busy target; claimed meanwhile, so that it does not withdraw in between. */
+function moveToQueue(target: Tcb, sender: Tcb): void {
+  const me = peek(target + TCB_ID);
+  const id = peek(sender + TCB_ID);
+  const polls = polling(id, me);
+  if (!claim(sender, polls, locked(id, me))) return;
+  enqueue(queueOf(target), sender);
+  unclaim(sender, polls);
+}
+
 /** Looks at the threads that wait for other processors; those that have their answer become ready. */
 function lookAbroad(processor: Processor): boolean {
   let any = false;
   for (let i = abroad.length - 1; i >= 0; i--) {
     const tcb = abroad[i]!;
-    if (load(tcb + TCB_STATE) !== running(peek(tcb + TCB_ID))) continue;
+    if ((load(tcb + TCB_STATE) & ~PARKED) !== running(peek(tcb + TCB_ID))) continue;
     abroad[i] = abroad[abroad.length - 1]!;
     abroad.pop();
     // A send that was taken leaves its own message in the line.
@@ -372,21 +391,42 @@ function servePassive(processor: Processor, self: Tcb, index: number): number {
   const sequence = registers[R_SEQUENCE]!;
   const calls = (registers[R_TAG]! & TAG_KIND) === CALL;
   const tag = handler(registers[R_TAG]!);
-  if (calls) reply(self, from as ThreadId, sequence, tag);
   registers[R_RECEIVE_TIMEOUT] = NEVER;
-  return performReceive(processor, self, 0);
+  if (!calls) return performReceive(processor, self, 0);
+  registers[R_SENDER] = from;
+  registers[R_SEQUENCE] = sequence;
+  registers[R_TAG] = tag;
+  return performReplyAndReceive(processor, self, index);
 }
 
-function armWakeup(processor: Processor, self: Tcb, timeout_ms: number): void {
+/** States when the wait that begins ends, or that it does not: the deadline of an earlier wait is void. */
+function limitWait(processor: Processor, self: Tcb, timeout_ms: number): void {
+  if (timeout_ms < 0) {
+    poke(self + TCB_DEADLINE, 0);
+    return;
+  }
   const time_ms = now_ms();
-  setWakeup(processor, self, time_ms + timeout_ms, time_ms);
+  setWakeup(processor, self, time_ms + Math.max(1, timeout_ms), time_ms);
+}
+
+/**
+ * Sets the parked bit of every thread that waits for another processor, so that its news rings the doorbell. False:
+ * there is news already.
+ */
+export function parkAbroad(): boolean {
+  let quiet = true;
+  for (let i = 0; i < abroad.length; i++) {
+    const at = abroad[i]! + TCB_STATE;
+    const state = load(at);
+    const kind = state & KIND_MASK;
+    if (kind !== WAIT && kind !== POLL) quiet = false;
+    else if ((state & PARKED) === 0 && compareExchange(at, state, state | PARKED) !== state) quiet = false;
+  }
+  return quiet;
 }
 
 /** Whether threads of this processor wait for others: somebody must go on looking. */
 export const waitsAbroad = (): boolean => abroad.length > 0;
-
-/** The processor of a thread. */
-export const processorOf = (tcb: Tcb): Processor => processorAt(peek(tcb + TCB_PROCESSOR));
 
 /** Whether a home thread waits or polls. */
 export const isWaitingHome = (tcb: Tcb): boolean => {

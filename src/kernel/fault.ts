@@ -2,34 +2,36 @@
  * Death and its repair. The order is what makes it safe: first the dead thread can no longer be claimed, then whoever
  * had a hope in it is answered, then the record may be used again.
  *
- *   1. state word to DEAD by compare-exchange. A live claimer is waited for; a dead one is undone.
- *   2. everybody who waits for it, polls for it, is locked by it, or is in a long transfer with it, gets PEER_GONE.
- *   3. locks it holds are broken.
+ *   1. locks it holds are broken, and what they guarded is linked afresh.
+ *   2. state word to DEAD by compare-exchange. A live claimer is waited for; a dead one is undone.
+ *   3. everybody who waits for it, polls for it, is locked by it, or is in a long transfer with it, gets PEER_GONE.
  *   4. every parked word of the system is rung: a thread may have died between its publication and the notify.
  *
  * A thread that begins to wait for the dead one meanwhile sees DEAD after it has stored its own state, or is seen by
  * the scan: one of the two. Repair is idempotent, and any live agent may do it.
  */
 import { compareExchange, exchange, load, peek, store } from '#atomics';
-import { notify } from '#wait';
-import { HEADER_THREADS_MAX, HEADER_WINDOW_LOCK } from '../layout/map.ts';
+import { notify, spinLoads } from '#wait';
+import { HEADER_NAME_LOCK, HEADER_TASKS_MAX, HEADER_THREADS_MAX, HEADER_WINDOW_LOCK } from '../layout/map.ts';
 import { ERROR, PEER_GONE, type Result } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
 import type { TaskRecord } from '../layout/task.ts';
-import { PROCESSOR_INBOX, processorAt, TASK_DEAD, TASK_ID, TASK_PROCESSOR, TASK_STATE } from '../layout/task.ts';
+import { PROCESSOR_INBOX, processorAt, TASK_DEAD, TASK_ID, TASK_STATE } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
   DEAD,
+  HOME_POLL,
+  HOME_WAIT,
   KIND_MASK,
   LOCK,
   PARKED,
   POLL,
   QUEUE_CONTENDED,
+  RUN,
   running,
   TCB_DRAINED,
   TCB_FILLED,
   TCB_ID,
-  TCB_QUEUE_LOCK,
   TCB_STATE,
   TCB_TAKEN,
   TCB_TASK,
@@ -38,10 +40,11 @@ import {
   tcbOf,
   WAIT,
 } from '../layout/tcb.ts';
-import { pollingQueue, wake } from './park.ts';
-import { removeFromQueue } from './queue.ts';
+import { processorOf, wake } from './park.ts';
+import { queueOf, rebuildQueue, removeFromQueue, unlockQueue } from './queue.ts';
 import { freeThread } from './tcb.ts';
 import { putKernelError } from './transfer.ts';
+import { endHomeWait } from './wakeup.ts';
 
 const threadsEnd = (): number => peek(HEADER_THREADS_MAX);
 const isOf = (tcb: Tcb, task: number): boolean => peek(tcb + TCB_TAKEN) !== 0 && peek(tcb + TCB_TASK) === task;
@@ -53,27 +56,25 @@ const isOf = (tcb: Tcb, task: number): boolean => peek(tcb + TCB_TAKEN) !== 0 &&
 export function repairTask(task: TaskRecord, holder: number): void {
   const id = peek(task + TASK_ID);
   store(task + TASK_STATE, TASK_DEAD);
+  breakLocks(id, holder);
   for (let index = 1; index <= threadsEnd(); index++) {
-    if (isOf(tcbAt(index), id)) markDead(tcbAt(index), id);
+    if (isOf(tcbAt(index), id)) markDead(tcbAt(index), id, holder);
   }
-  breakLocks(id, peek(task + TASK_PROCESSOR));
   for (let index = 1; index <= threadsEnd(); index++) {
     if (peek(tcbAt(index) + TCB_TAKEN) !== 0) answer(tcbAt(index), id, holder);
   }
   ringEverybody();
 }
 
-/** Step 1: DEAD, once no live thread is writing into the record. */
-function markDead(tcb: Tcb, task: number): void {
+/** Step 2: DEAD, once no live thread is writing into the record. */
+function markDead(tcb: Tcb, task: number, holder: number): void {
   for (;;) {
     const state = load(tcb + TCB_STATE);
     if (state === DEAD) return;
     if ((state & KIND_MASK) === LOCK && isClaimedAlive(state, task)) continue;
-    if ((state & KIND_MASK) === POLL) {
-      removeFromQueue(pollingQueue(tcbAt(state & INDEX_MASK)), tcb, peek(tcb + TCB_ID) & INDEX_MASK);
-    }
-    if (compareExchange(tcb + TCB_STATE, state, DEAD) === state) return;
+    if (compareExchange(tcb + TCB_STATE, state, DEAD) === state) break;
   }
+  removeFromQueue(tcb, holder);
 }
 
 const isClaimedAlive = (state: number, task: number): boolean => {
@@ -81,16 +82,18 @@ const isClaimedAlive = (state: number, task: number): boolean => {
   return load(claimer + TCB_STATE) !== DEAD && peek(claimer + TCB_TASK) !== task;
 };
 
-/** Step 2 for one living thread: ends its wait if it is for a thread of the dead task. */
+/** Step 3 for one living thread: ends its wait if it is for a thread of the dead task. */
 function answer(tcb: Tcb, task: number, holder: number): void {
   const partnerOfTransfer = peek(tcb + TCB_TRANSFER);
   if (partnerOfTransfer !== 0 && isOf(tcbOf(partnerOfTransfer), task)) abortTransfer(tcb, tcbOf(partnerOfTransfer));
   for (;;) {
     const state = load(tcb + TCB_STATE);
     const kind = state & KIND_MASK;
-    if (kind !== WAIT && kind !== POLL && kind !== LOCK) return;
+    if (kind === RUN || state === DEAD) return;
     const partner = tcbAt(state & INDEX_MASK);
     if (!isOf(partner, task) || load(partner + TCB_STATE) !== DEAD) return;
+    // It waits for a thread of its own processor, so that the repair is done there.
+    if (kind === HOME_WAIT || kind === HOME_POLL) return endHomeWait(processorOf(tcb), tcb, PEER_GONE);
     if (endWait(tcb, state, PEER_GONE, holder)) return;
   }
 }
@@ -100,7 +103,7 @@ export function endWait(tcb: Tcb, state: number, code: Result, holder: number): 
   const id = peek(tcb + TCB_ID);
   const mine = LOCK | (state & ~KIND_MASK & ~INDEX_MASK) | holder;
   if (state !== mine && compareExchange(tcb + TCB_STATE, state, mine) !== state) return false;
-  if ((state & KIND_MASK) === POLL) removeFromQueue(pollingQueue(tcbAt(state & INDEX_MASK)), tcb, holder);
+  removeFromQueue(tcb, holder);
   putKernelError(tcb, ERROR | 1, code);
   // SYNC POINT: pairs with awaitMessage of the waiting thread.
   if ((exchange(tcb + TCB_STATE, running(id)) & PARKED) !== 0) wake(tcb);
@@ -114,18 +117,29 @@ function abortTransfer(live: Tcb, dead: Tcb): void {
   }
 }
 
-/** Step 3: locks that a thread of the dead task held. */
-function breakLocks(task: number, processor: number): void {
-  breakLock(HEADER_WINDOW_LOCK, task);
-  breakLock(processorAt(processor) + PROCESSOR_INBOX, task);
-  for (let index = 1; index <= threadsEnd(); index++) breakLock(tcbAt(index) + TCB_QUEUE_LOCK, task);
+/** Step 1: locks that a thread of the dead task held. */
+function breakLocks(task: number, holder: number): void {
+  if (breakLock(HEADER_WINDOW_LOCK, task, holder)) unlockQueue(HEADER_WINDOW_LOCK);
+  if (breakLock(HEADER_NAME_LOCK, task, holder)) unlockQueue(HEADER_NAME_LOCK);
+  for (let index = 1; index <= peek(HEADER_TASKS_MAX); index++) {
+    repairQueue(processorAt(index) + PROCESSOR_INBOX, task, holder);
+  }
+  for (let index = 1; index <= threadsEnd(); index++) repairQueue(queueOf(tcbAt(index)), task, holder);
 }
 
-function breakLock(at: number, task: number): void {
-  const held = load(at);
-  if (held === 0 || !isOf(tcbAt(held & ~QUEUE_CONTENDED & INDEX_MASK), task)) return;
-  compareExchange(at, held, 0);
-  notify(at);
+/** Takes a lock over from a dead holder; whoever sleeps on it is waked by the unlocking. */
+function breakLock(at: number, task: number, holder: number): boolean {
+  for (;;) {
+    const held = load(at);
+    if (held === 0 || !isOf(tcbAt(held & INDEX_MASK), task)) return false;
+    if (compareExchange(at, held, holder | (held & QUEUE_CONTENDED)) === held) return true;
+  }
+}
+
+function repairQueue(queue: number, task: number, holder: number): void {
+  if (!breakLock(queue, task, holder)) return;
+  rebuildQueue(queue, threadsEnd());
+  unlockQueue(queue);
 }
 
 /** Step 4. Whoever is rung for nothing looks at its state word and sleeps again. */
@@ -146,7 +160,11 @@ export function freeThreads(task: TaskRecord, holder: number): void {
 
 /** Cancels the ipc operation that a thread waits in, if no partner has claimed it. True when there was one. */
 export function cancel(tcb: Tcb, code: Result, holder: number): boolean {
-  const state = load(tcb + TCB_STATE);
-  const kind = state & KIND_MASK;
-  return (kind === WAIT || kind === POLL) && endWait(tcb, state, code, holder);
+  for (let spins = spinLoads; ; spins--) {
+    const state = load(tcb + TCB_STATE);
+    const kind = state & KIND_MASK;
+    if ((kind === WAIT || kind === POLL) && endWait(tcb, state, code, holder)) return true;
+    // A late reply claims for a moment and takes it back; any other claim ends in a message.
+    if (spins <= 0 || kind === RUN || state === DEAD) return false;
+  }
 }

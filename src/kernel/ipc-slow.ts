@@ -6,7 +6,7 @@
  * and window. It looks at the partner once more after it has queued, and a receiver looks at its queue before it opens
  * and once more after: one of the two always sees the other.
  */
-import { compareExchange, exchange, load, peek, poke, registers, store } from '#atomics';
+import { exchange, load, pause, peek, poke, registers, store } from '#atomics';
 import { now_ms, spinLoads } from '#wait';
 import {
   CALL,
@@ -22,6 +22,7 @@ import {
   R_CUT,
   R_SENDER,
   R_TAG,
+  R_TARGET,
   R_WORD,
   RECEIVE_TIMEOUT,
   REST,
@@ -34,6 +35,7 @@ import {
 import { ANY_INDEX, INDEX_MASK, PARK_SLICE_ms } from '../layout/params.ts';
 import type { Tcb, ThreadId } from '../layout/tcb.ts';
 import {
+  DEAD,
   generationOf,
   KIND_MASK,
   LOCK,
@@ -56,7 +58,7 @@ import {
   waiting,
 } from '../layout/tcb.ts';
 import { redirect, sameClan } from './clan.ts';
-import { claim, doorbellOf, park, pollingQueue, ring, unclaim, wake, withdraw } from './park.ts';
+import { claim, doorbellOf, park, pollingQueue, ring, takePatience, unclaim, wake, withdraw } from './park.ts';
 import { dequeue, enqueue, findInQueue, firstInQueue, queueOf, removeFromQueue } from './queue.ts';
 import {
   countSent,
@@ -74,7 +76,7 @@ import {
 export function checkThread(id: number): Result {
   const tcb = tcbOf(id);
   const present = peek(tcb + TCB_ID);
-  if (present === id && peek(tcb + TCB_TAKEN) !== 0) return OK;
+  if (present === id && peek(tcb + TCB_TAKEN) !== 0 && load(tcb + TCB_STATE) !== DEAD) return OK;
   return generationOf(id) < generationOf(present) || present === id ? PEER_GONE : NO_SUCH_THREAD;
 }
 
@@ -88,20 +90,22 @@ export function callSlow(
   receiveTimeout_ms: number,
 ): Result {
   const begun = startSend(self, to, expect, (tag & ~TAG_KIND) | CALL, sendTimeout_ms);
-  return begun === OK ? awaitMessage(self, sendTimeout_ms, receiveTimeout_ms) : begun;
+  if (begun === OK) return awaitMessage(self, sendTimeout_ms, receiveTimeout_ms);
+  return begun === NOT_YET ? awaitMessage(self, sendTimeout_ms, receiveTimeout_ms, registers[R_TARGET]) : begun;
 }
 
 /** Sends the registers to `to`; waits until the partner has taken them. OK, CUT or the failure. */
 export function send(self: Tcb, to: ThreadId, tag: number, timeout_ms: number): Result {
   const begun = startSend(self, to, ANY_INDEX, tag & ~TAG_KIND, timeout_ms);
-  if (begun !== OK) return begun;
-  if ((load(self + TCB_STATE) & ~PARKED) === running(peek(self + TCB_ID))) return registers[R_CUT] === 0 ? OK : CUT;
-  return awaitMessage(self, timeout_ms, NEVER);
+  if (begun === NOT_YET) return awaitMessage(self, timeout_ms, NEVER, registers[R_TARGET]);
+  return begun === OK && registers[R_CUT] !== 0 ? CUT : begun;
 }
 
 /**
- * Begins a send or a call and does not wait. OK: the message is with the partner, or `self` stands in its polling-me
- * queue (state POLL); after a call `self` waits. Anything else: nothing has happened, `self` runs.
+ * Begins a send or a call and does not wait. OK: the message is with the partner; after a call `self` waits. NOT_YET:
+ * `self` stands in the polling-me queue of the thread whose index is R_TARGET, or has just been taken out of it; what
+ * follows is for `awaitMessage` with that target, or for `continueSend`. Anything else: nothing has happened, `self`
+ * runs.
  */
 export function startSend(self: Tcb, to: ThreadId, expect: number, tag: number, sendTimeout_ms: number): Result {
   const me = peek(self + TCB_ID) as ThreadId;
@@ -119,6 +123,7 @@ export function startSend(self: Tcb, to: ThreadId, expect: number, tag: number, 
   const sequence = nextSequence();
   if (claimReceptive(partner, to, expect, me)) return push(self, partner, tag, sequence);
   if (sendTimeout_ms === 0) return SEND_TIMEOUT;
+  registers[R_TARGET] = to & INDEX_MASK;
   return startPolling(self, partner, to, expect, tag, sequence);
 }
 
@@ -131,6 +136,12 @@ function claimReceptive(partner: Tcb, to: ThreadId, expect: number, me: ThreadId
   return claim(partner, waiting(to, expect), taken) || claim(partner, waiting(to, me), taken);
 }
 
+/** Whether a claim would succeed now. */
+function isReceptive(partner: Tcb, to: ThreadId, expect: number, me: ThreadId): boolean {
+  const state = load(partner + TCB_STATE) & ~PARKED;
+  return state === waiting(to, expect) || state === waiting(to, me);
+}
+
 /** Gives the message to a claimed partner. */
 function push(self: Tcb, partner: Tcb, tag: number, sequence: number): Result {
   const me = peek(self + TCB_ID);
@@ -140,11 +151,12 @@ function push(self: Tcb, partner: Tcb, tag: number, sequence: number): Result {
     putStrings(self, partner, tag);
     registers[R_CUT] = peek(partner + TCB_CUT);
   }
-  if ((tag & TAG_KIND) === CALL) {
-    poke(self + TCB_SEQUENCE, sequence);
-    store(self + TCB_STATE, waiting(me, to));
-  }
-  return publish(self, partner, to, tag);
+  if ((tag & TAG_KIND) !== CALL) return publish(self, partner, to, tag);
+  poke(self + TCB_SEQUENCE, sequence);
+  store(self + TCB_STATE, waiting(me, to));
+  // A partner that dies among the pieces shows as the answer: the wait is on, and the repair ends it.
+  publish(self, partner, to, tag);
+  return OK;
 }
 
 /** Lets a claimed partner run with the message in its line; the pieces of a long one follow. */
@@ -158,50 +170,56 @@ function publish(self: Tcb, partner: Tcb, to: number, tag: number): Result {
 
 function startPolling(self: Tcb, partner: Tcb, to: ThreadId, expect: number, tag: number, sequence: number): Result {
   const me = peek(self + TCB_ID) as ThreadId;
+  const isHome = peek(partner + TCB_HOME) !== 0;
+  const mine = polling(me, to);
   putMessage(self, me, tag, sequence);
   if ((tag & TAG_STRINGS) !== 0) putStrings(self, self, tag);
-  const mine = polling(me, to);
-  store(self + TCB_STATE, mine);
-  const queue = pollingQueue(partner);
-  enqueue(queue, self);
-  if (peek(partner + TCB_HOME) !== 0) ring(doorbellOf(partner));
-  else if (claimReceptive(partner, to, expect, me)) {
-    // It opened meanwhile: the message goes straight. Nobody else may take us now, but a cancellation may.
-    const ours = compareExchange(self + TCB_STATE, mine, running(me)) === mine;
-    removeFromQueue(queue, self, me & INDEX_MASK);
-    if (ours) return push(self, partner, tag, sequence);
-    unclaim(partner, waiting(to, expect));
-    return OK;
+  for (;;) {
+    store(self + TCB_STATE, mine);
+    enqueue(pollingQueue(partner), self);
+    // Who cancelled before we were queued found nothing to take out.
+    if (load(self + TCB_STATE) !== mine) removeFromQueue(self, me & INDEX_MASK);
+    if (isHome) ring(doorbellOf(partner));
+    if (isHome || !isReceptive(partner, to, expect, me)) break;
+    // It opened meanwhile. First the own state is taken back, so that nobody else takes or cancels us; then the partner
+    // is claimed. The other order would have to undo a claim, unseen by whoever met the partner claimed.
+    if (!withdraw(self, mine)) break;
+    if (claimReceptive(partner, to, expect, me)) return push(self, partner, tag, sequence);
   }
   const known = checkThread(to);
-  if (known !== OK && withdraw(self, load(self + TCB_STATE))) return known;
-  return OK;
+  return known !== OK && withdraw(self, load(self + TCB_STATE)) ? known : NOT_YET;
 }
 
 /**
  * Waits until the own state is "running": the message, or the news that there is none, lies in the own line. Spins,
- * then parks. A timeout ends the wait only if no partner has claimed it: what has started is waited for.
+ * then parks. A timeout ends the wait only if no partner has claimed it: what has started is waited for. `target` is
+ * the index of the thread that is polled for, 0 when the own message is with its receiver; the state cannot tell, for
+ * the message may have been taken, and even answered, by now.
  */
-export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_ms: number): Result {
+export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_ms: number, target = 0): Result {
   const me = peek(self + TCB_ID);
   const here = running(me);
-  let phase = load(self + TCB_STATE) & KIND_MASK;
-  const target = load(self + TCB_STATE) & INDEX_MASK;
+  let phase = target === 0 ? WAIT : POLL;
   let deadline_ms = NEVER;
-  for (let spins = receiveTimeout_ms === OPEN_ONLY ? 0 : spinLoads; ; spins--) {
+  const patience = takePatience();
+  const isBrief = receiveTimeout_ms === SPIN_ONLY || receiveTimeout_ms === OPEN_ONLY;
+  for (let spins = !isBrief ? patience : receiveTimeout_ms === OPEN_ONLY ? 0 : spinLoads; ; spins--) {
     const state = load(self + TCB_STATE);
     // A send ends with the own message still in the line; anything else was written by a partner or the kernel.
-    if (state === here) return peek(self + TCB_SENDER) === me ? sent(self, target) : received(self);
+    if (state === here) return phase === POLL && peek(self + TCB_SENDER) === me ? sent(self, target) : received(self);
     const kind = state & KIND_MASK;
     if (kind === WAIT && phase === POLL) {
       // Taken out of the queue: from here on it is the answer that is waited for.
-      const begun = continueSend(self, target);
-      if (begun !== OK) return begun;
+      // A partner that dies among the pieces shows as that answer.
+      continueSend(self, target);
       phase = WAIT;
       if (receiveTimeout_ms !== REST) deadline_ms = NEVER;
       spins = spinLoads;
     }
-    if (spins > 0) continue;
+    if (spins > 0) {
+      pause();
+      continue;
+    }
     const timeout_ms = phase === POLL || receiveTimeout_ms === REST ? sendTimeout_ms : receiveTimeout_ms;
     if (timeout_ms === SPIN_ONLY || timeout_ms === OPEN_ONLY) return NOT_YET;
     let remaining_ms = PARK_SLICE_ms;
@@ -262,15 +280,17 @@ export function startReceive(self: Tcb, from: number): Result {
   if (from === me) return DEADLOCK;
   if (pullFrom(self, from)) return OK;
   const closed = waiting(me, from);
-  store(self + TCB_STATE, closed);
-  // Re-check, as in startPolling: a sender that queued before the wait was visible, a partner that died before it.
-  const known = checkThread(from);
-  if ((known !== OK || firstInQueue(queueOf(self)) !== 0) && claim(self, closed, running(me))) {
+  const polls = polling(from, me);
+  // Re-check, as in startPolling: a partner that polled before the wait was visible, or died before it. A partner that
+  // polls and is not yet queued finds us waiting, or is met in the next round.
+  for (;;) {
+    store(self + TCB_STATE, closed);
+    const known = checkThread(from);
+    if (known === OK && (load(tcbOf(from) + TCB_STATE) & ~PARKED) !== polls) return NOT_YET;
+    if (!claim(self, closed, running(me))) return NOT_YET;
     if (pullFrom(self, from)) return OK;
     if (known !== OK) return known;
-    store(self + TCB_STATE, closed);
   }
-  return NOT_YET;
 }
 
 /** Opens the own state to anybody, and waits. */
@@ -354,7 +374,11 @@ function prepareReply(self: Tcb, partner: Tcb, to: ThreadId, sequence: number, t
     return DROPPED;
   }
   putMessage(partner, me, tag, sequence);
-  if ((tag & TAG_STRINGS) !== 0) putStrings(self, partner, tag);
+  registers[R_CUT] = 0;
+  if ((tag & TAG_STRINGS) !== 0) {
+    putStrings(self, partner, tag);
+    registers[R_CUT] = peek(partner + TCB_CUT);
+  }
   return OK;
 }
 

@@ -6,10 +6,11 @@
  * old value there, and rings. What is rung is the state word itself, or, for threads that an event loop watches, the
  * doorbell of their processor.
  */
-import { add, compareExchange, load, peek, poke } from '#atomics';
-import { notify, now_ms, wait } from '#wait';
-import { INDEX_MASK, PARK_SLICE_ms } from '../layout/params.ts';
-import { processorAt, PROCESSOR_DOORBELL, PROCESSOR_INBOX } from '../layout/task.ts';
+import { add, compareExchange, load, peek, poke, registers } from '#atomics';
+import { notify, now_ms, spinLoads, wait } from '#wait';
+import { R_WOKE } from '../layout/message.ts';
+import { INDEX_MASK, PARK_SLICE_ms, SPIN_PATIENCE } from '../layout/params.ts';
+import { type Processor, processorAt, PROCESSOR_DOORBELL, PROCESSOR_INBOX } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
   KIND_MASK,
@@ -23,7 +24,6 @@ import {
   TCB_PROCESSOR,
   TCB_SINCE,
   TCB_STATE,
-  tcbAt,
 } from '../layout/tcb.ts';
 import { queueOf, removeFromQueue } from './queue.ts';
 
@@ -45,9 +45,17 @@ export function unclaim(tcb: Tcb, before: number): void {
 
 /** Rings a thread whose state word had the parked bit when it was published. SYNC POINT: pairs with park. */
 export function wake(tcb: Tcb): void {
+  registers[R_WOKE] = 1;
   const bell = peek(tcb + TCB_BELL);
   if (bell === 0) notify(tcb + TCB_STATE);
   else ring(bell);
+}
+
+/** Loads to spin before parking: more for who has just woken the partner whose answer it awaits. */
+export function takePatience(): number {
+  const loads = registers[R_WOKE] === 0 ? spinLoads : spinLoads * SPIN_PATIENCE;
+  registers[R_WOKE] = 0;
+  return loads;
 }
 
 /** Rings a doorbell: its count goes up, so that a listener about to sleep sees that it must not. */
@@ -56,11 +64,16 @@ export function ring(bell: number): void {
   notify(bell);
 }
 
-export const doorbellOf = (tcb: Tcb): number => processorAt(peek(tcb + TCB_PROCESSOR)) + PROCESSOR_DOORBELL;
+/** The processor of a thread. */
+export const processorOf = (tcb: Tcb): Processor => processorAt(peek(tcb + TCB_PROCESSOR));
+
+export const doorbellOf = (tcb: Tcb): number => processorOf(tcb) + PROCESSOR_DOORBELL;
 
 /** Sleeps on the own state word while it is `state`, at most `timeout_ms`. Returns early at any news. */
 export function park(self: Tcb, state: number, timeout_ms: number): void {
   const asleep = state | PARKED;
+  // A thread that the event loop watched until now sleeps here: it is rung on its state word, not at the doorbell.
+  poke(self + TCB_BELL, 0);
   if (state !== asleep && compareExchange(self + TCB_STATE, state, asleep) !== state) return;
   poke(self + TCB_SINCE, now_ms());
   poke(self + TCB_PARKS, (peek(self + TCB_PARKS) + 1) | 0);
@@ -69,12 +82,12 @@ export function park(self: Tcb, state: number, timeout_ms: number): void {
 
 /** The queue in which a thread polls for `target`: its own, or the inbox of its processor when it is multiplexed. */
 export const pollingQueue = (target: Tcb): number =>
-  peek(target + TCB_HOME) === 0 ? queueOf(target) : processorAt(peek(target + TCB_PROCESSOR)) + PROCESSOR_INBOX;
+  peek(target + TCB_HOME) === 0 ? queueOf(target) : processorOf(target) + PROCESSOR_INBOX;
 
 /** Ends the own wait, if nobody has claimed it since `state` was read: the thread runs again, out of every queue. */
 export function withdraw(self: Tcb, state: number): boolean {
   const me = peek(self + TCB_ID);
   if (compareExchange(self + TCB_STATE, state, running(me)) !== state) return false;
-  if ((state & KIND_MASK) === POLL) removeFromQueue(pollingQueue(tcbAt(state & INDEX_MASK)), self, me & INDEX_MASK);
+  if ((state & KIND_MASK) === POLL) removeFromQueue(self, me & INDEX_MASK);
   return true;
 }

@@ -8,7 +8,7 @@
  *
  * `queue` is the word index of the head: four words {lock, first, last, ticket}.
  */
-import { add, compareExchange, exchange, load, peek, poke } from '#atomics';
+import { add, compareExchange, exchange, load, peek, poke, store } from '#atomics';
 import { notify, spinLoads, wait } from '#wait';
 import type { Tcb } from '../layout/tcb.ts';
 import {
@@ -16,6 +16,7 @@ import {
   QUEUE_CONTENDED,
   TCB_POLL_NEXT,
   TCB_POLL_PREVIOUS,
+  TCB_POLL_QUEUE,
   TCB_QUEUE_FIRST,
   TCB_QUEUE_LAST,
   TCB_QUEUE_LOCK,
@@ -53,10 +54,11 @@ export function unlockQueue(queue: number): void {
 /** First sender's index, 0 when nobody waits. A look without the lock: a hint, re-checked by who acts on it. */
 export const firstInQueue = (queue: number): number => load(queue + FIRST);
 
-/** Appends a thread that already polls. */
+/** Appends a thread that already polls and stands in no queue. */
 export function enqueue(queue: number, sender: Tcb): void {
   const index = indexOfTcb(sender);
   lockQueue(queue, index);
+  store(sender + TCB_POLL_QUEUE, queue);
   const last = peek(queue + LAST);
   poke(sender + TCB_TICKET, add(queue + TICKET, 1));
   poke(sender + TCB_POLL_NEXT, 0);
@@ -77,12 +79,16 @@ export function dequeue(queue: number, holder: number): number {
   return first;
 }
 
-/** Takes this entry out if it is in; a withdrawing sender and a repair may both try. */
-export function removeFromQueue(queue: number, entry: Tcb, holder: number): void {
-  lockQueue(queue, holder);
-  const index = indexOfTcb(entry);
-  if (peek(queue + FIRST) === index || peek(entry + TCB_POLL_PREVIOUS) !== 0) unlink(queue, entry);
-  unlockQueue(queue);
+/**
+ * Takes a thread out of the queue it stands in, if any: whoever ends its polling does so before the thread can poll
+ * again, for it has one pair of links. A withdrawing sender, its receiver and a repair may all try.
+ */
+export function removeFromQueue(entry: Tcb, holder: number): void {
+  for (let queue = load(entry + TCB_POLL_QUEUE); queue !== 0; queue = load(entry + TCB_POLL_QUEUE)) {
+    lockQueue(queue, holder);
+    if (load(entry + TCB_POLL_QUEUE) === queue) unlink(queue, entry);
+    unlockQueue(queue);
+  }
 }
 
 function unlink(queue: number, entry: Tcb): void {
@@ -94,15 +100,44 @@ function unlink(queue: number, entry: Tcb): void {
   else poke(tcbAt(next) + TCB_POLL_PREVIOUS, previous);
   poke(entry + TCB_POLL_NEXT, 0);
   poke(entry + TCB_POLL_PREVIOUS, 0);
+  store(entry + TCB_POLL_QUEUE, 0);
 }
 
-/** Index of the queued thread for which `wanted` holds the index; 0 when it is not queued. */
+/**
+ * Links a queue afresh whose lock was broken, for its holder may have died between two stores. The caller holds the
+ * lock. Who belongs here says so itself; the order is that of the tickets. `end` is the highest index of a thread.
+ */
+export function rebuildQueue(queue: number, end: number): void {
+  store(queue + FIRST, 0);
+  poke(queue + LAST, 0);
+  for (let index = 1; index <= end; index++) {
+    const entry = tcbAt(index);
+    if (load(entry + TCB_POLL_QUEUE) === queue) insertByTicket(queue, entry, index);
+  }
+}
+
+function insertByTicket(queue: number, entry: Tcb, index: number): void {
+  const ticket = peek(entry + TCB_TICKET);
+  let previous = peek(queue + LAST);
+  while (previous !== 0 && ((peek(tcbAt(previous) + TCB_TICKET) - ticket) | 0) > 0) {
+    previous = peek(tcbAt(previous) + TCB_POLL_PREVIOUS);
+  }
+  const next = previous === 0 ? peek(queue + FIRST) : peek(tcbAt(previous) + TCB_POLL_NEXT);
+  poke(entry + TCB_POLL_PREVIOUS, previous);
+  poke(entry + TCB_POLL_NEXT, next);
+  if (previous === 0) store(queue + FIRST, index);
+  else poke(tcbAt(previous) + TCB_POLL_NEXT, index);
+  if (next === 0) poke(queue + LAST, index);
+  else poke(tcbAt(next) + TCB_POLL_PREVIOUS, index);
+}
+
+/** Takes the thread whose index is `wanted` out of this queue and returns the index; 0 when it is not in it. */
 export function findInQueue(queue: number, wanted: number, holder: number): number {
   if (load(queue + FIRST) === 0) return 0;
+  const entry = tcbAt(wanted);
   lockQueue(queue, holder);
-  let index = peek(queue + FIRST);
-  while (index !== 0 && index !== wanted) index = peek(tcbAt(index) + TCB_POLL_NEXT);
-  if (index !== 0) unlink(queue, tcbAt(index));
+  const isQueued = load(entry + TCB_POLL_QUEUE) === queue;
+  if (isQueued) unlink(queue, entry);
   unlockQueue(queue);
-  return index;
+  return isQueued ? wanted : 0;
 }

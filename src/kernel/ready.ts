@@ -32,6 +32,26 @@ export function insertReady(processor: Processor, tcb: Tcb): void {
   poke(processor + PROCESSOR_READY_LAST, index);
 }
 
+/** Takes a thread out, ready or not, before its record is freed. */
+export function removeReady(processor: Processor, tcb: Tcb): void {
+  if (peek(tcb + TCB_READY_LINKED) === 0) return;
+  const index = indexOfTcb(tcb);
+  const next = peek(tcb + TCB_READY_NEXT);
+  let previous = peek(processor + PROCESSOR_READY_FIRST);
+  if (previous === index) {
+    poke(processor + PROCESSOR_READY_FIRST, next);
+    previous = 0;
+  } else {
+    while (previous !== 0 && peek(tcbAt(previous) + TCB_READY_NEXT) !== index) {
+      previous = peek(tcbAt(previous) + TCB_READY_NEXT);
+    }
+    if (previous === 0) return;
+    poke(tcbAt(previous) + TCB_READY_NEXT, next);
+  }
+  if (next === 0) poke(processor + PROCESSOR_READY_LAST, previous);
+  poke(tcb + TCB_READY_LINKED, 0);
+}
+
 /** Takes the first thread that is still ready; its index, or 0. */
 export function takeReady(processor: Processor): number {
   for (;;) {

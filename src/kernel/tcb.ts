@@ -20,7 +20,6 @@ import {
   INDEX_MASK,
   LAYOUT_VERSION,
   MAGIC,
-  THREADS_MAX,
   WINDOW_BYTES,
   WINDOW_SMALL_BYTES,
 } from '../layout/params.ts';
@@ -59,6 +58,10 @@ import {
   tcbAt,
   threadIdOf,
 } from '../layout/tcb.ts';
+import { processorOf } from './park.ts';
+import { dequeue, queueOf } from './queue.ts';
+import { removeReady } from './ready.ts';
+import { unlinkWakeup } from './wakeup.ts';
 import { allocateWindow, freeWindow, WINDOWS_START } from './window.ts';
 
 /** Prepares fresh kernel memory. Limits: how many threads and tasks may exist at one time. */
@@ -104,7 +107,7 @@ function takeIndex(
  */
 export function createThread(task: TaskRecord, processor: Processor, home: boolean): ThreadId {
   const limit = peek(HEADER_THREADS_MAX);
-  const index = takeIndex(HEADER_THREAD_CURSOR, HEADER_THREADS, limit, THREADS_MAX, (i) => tcbAt(i) + TCB_TAKEN);
+  const index = takeIndex(HEADER_THREAD_CURSOR, HEADER_THREADS, limit, limit, (i) => tcbAt(i) + TCB_TAKEN);
   if (index === 0) return 0 as ThreadId;
   const tcb = tcbAt(index);
   const generation = generationOf(peek(tcb + TCB_ID)) + 1;
@@ -138,6 +141,9 @@ export function freeThread(tcb: Tcb, holder: number): void {
   if (window !== 0) freeWindow(window, peek(tcb + TCB_WINDOW_BYTES), holder);
   const id = peek(tcb + TCB_ID);
   store(tcb + TCB_STATE, DEAD);
+  unlinkWakeup(processorOf(tcb), tcb);
+  removeReady(processorOf(tcb), tcb);
+  while (dequeue(queueOf(tcb), holder) !== 0);
   for (let i = 1; i < TCB_WORDS; i++) {
     if (i !== TCB_TAKEN) poke(tcb + i, i === TCB_ID ? id : 0);
   }

@@ -7,7 +7,7 @@
  * A message longer than the window goes in pieces through the two halves of the window in turn, after the publication:
  * {filled} counts what the sender put in, {drained} what the receiver took out, and each waits on the other's count.
  */
-import { allocateBytes, load, moveBytes, peek, poke, putBytes, registers, store, takeBytes } from '#atomics';
+import { allocateBytes, load, moveBytes, pause, peek, poke, putBytes, registers, store, takeBytes } from '#atomics';
 import { notify, spinLoads, wait } from '#wait';
 import {
   CUT,
@@ -28,6 +28,7 @@ import {
 import { PARK_SLICE_ms, PIECES } from '../layout/params.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
+  DEAD,
   TCB_ACCEPT,
   TCB_ACCEPT_STATED,
   TCB_BYTES,
@@ -39,6 +40,7 @@ import {
   TCB_SENDER,
   TCB_SENT,
   TCB_SEQUENCE,
+  TCB_STATE,
   TCB_STRING,
   TCB_STRING_TOTAL,
   TCB_TAG,
@@ -46,6 +48,7 @@ import {
   TCB_WINDOW,
   TCB_WINDOW_BYTES,
   TCB_WORD,
+  tcbOf,
 } from '../layout/tcb.ts';
 
 /** The string items of the next message to send. Who states them keeps them unchanged until the operation ends. */
@@ -175,8 +178,12 @@ export function takeStrings(self: Tcb): Result {
   for (let i = 0; i < count; i++) registers[R_STRING + i] = peek(self + TCB_STRING + i);
   incoming.length = 0;
   const pieces = inPieces(self, tag);
-  if (pieces || stated.length > 0) {
-    for (let i = 0; i < count; i++) incoming.push(stated[i] ?? allocateBytes(registers[R_STRING + i]!));
+  // The stated buffers are those of one thread of this agent.
+  const accepts = peek(self + TCB_ACCEPT_STATED) !== 0;
+  if (pieces || accepts) {
+    for (let i = 0; i < count; i++) {
+      incoming.push(accepts && stated[i] !== undefined ? stated[i]! : allocateBytes(registers[R_STRING + i]!));
+    }
     const result = pieces ? receivePieces(self, count) : scatter(self, count);
     if (result !== OK) return result;
   }
@@ -204,7 +211,8 @@ export function sendPieces(self: Tcb, target: Tcb, tag: number): Result {
   for (let i = 0; i < count; i++) {
     const length = peek(target + TCB_STRING + i);
     for (let from = 0; from < length;) {
-      if (used === 0 && awaitCount(target + TCB_DRAINED, piece - PIECES + 1) < 0) return endTransfer(self, PEER_GONE);
+      if (used === 0 && awaitCount(target + TCB_DRAINED, piece - PIECES + 1, self) < 0)
+        return endTransfer(self, PEER_GONE);
       const run = Math.min(length - from, half - used);
       putBytes(base + (piece % PIECES) * half + used, outgoing[i]!, from, run);
       from += run;
@@ -217,7 +225,7 @@ export function sendPieces(self: Tcb, target: Tcb, tag: number): Result {
   }
   if (used > 0) announce(target + TCB_FILLED, ++piece);
   // The sender's bytes are its own again only when the receiver has them all.
-  if (awaitCount(target + TCB_DRAINED, piece) < 0) return endTransfer(self, PEER_GONE);
+  if (awaitCount(target + TCB_DRAINED, piece, self) < 0) return endTransfer(self, PEER_GONE);
   return endTransfer(self, OK);
 }
 
@@ -230,7 +238,7 @@ function receivePieces(self: Tcb, count: number): Result {
   for (let i = 0; i < count; i++) {
     const length = registers[R_STRING + i]!;
     for (let to = 0; to < length;) {
-      if (used === 0 && awaitCount(self + TCB_FILLED, piece + 1) < 0) return endTransfer(self, PEER_GONE);
+      if (used === 0 && awaitCount(self + TCB_FILLED, piece + 1, self) < 0) return endTransfer(self, PEER_GONE);
       const run = Math.min(length - to, half - used);
       takeBytes(base + (piece % PIECES) * half + used, incoming[i]!, to, run);
       to += run;
@@ -256,12 +264,22 @@ function announce(at: number, count: number): void {
   notify(at);
 }
 
-/** Waits until the count at `at` is at least `wanted`; returns it. Negative: the other side is gone. */
-function awaitCount(at: number, wanted: number): number {
+/**
+ * Waits until the count at `at` is at least `wanted`; returns it. Negative: the other side is gone. The repair says so
+ * to whom it finds in a transfer; whoever began his after it had passed sees it by the state.
+ */
+function awaitCount(at: number, wanted: number, self: Tcb): number {
+  const id = peek(self + TCB_TRANSFER);
+  const partner = tcbOf(id);
   for (let spins = spinLoads; ; spins--) {
     const count = load(at);
     if (count >= wanted || count < 0) return count;
-    if (spins <= 0) wait(at, count, PARK_SLICE_ms);
+    if (spins > 0) {
+      pause();
+      continue;
+    }
+    if (load(partner + TCB_STATE) === DEAD || peek(partner + TCB_ID) !== id) return -1;
+    wait(at, count, PARK_SLICE_ms);
   }
 }
 

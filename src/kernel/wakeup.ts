@@ -14,11 +14,14 @@ import type { Processor } from '../layout/task.ts';
 import { PROCESSOR_INSPECTED, PROCESSOR_TICKS, PROCESSOR_WAKEUP } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
+  DEAD,
   HOME_POLL,
   HOME_WAIT,
   indexOfTcb,
   KIND_MASK,
+  LOCK,
   POLL,
+  RUN,
   running,
   TCB_DEADLINE,
   TCB_ID,
@@ -28,9 +31,8 @@ import {
   TCB_WAKEUP_NEXT,
   TCB_WAKEUP_PREVIOUS,
   tcbAt,
-  WAIT,
 } from '../layout/tcb.ts';
-import { pollingQueue, withdraw } from './park.ts';
+import { withdraw } from './park.ts';
 import { removeFromQueue } from './queue.ts';
 import { insertReady } from './ready.ts';
 import { putKernelError } from './transfer.ts';
@@ -76,7 +78,8 @@ export function unlinkWakeup(processor: Processor, tcb: Tcb): void {
 
 const waits = (tcb: Tcb): boolean => {
   const kind = load(tcb + TCB_STATE) & KIND_MASK;
-  return kind === WAIT || kind === POLL || kind === HOME_WAIT || kind === HOME_POLL;
+  // A claimed thread too: a claim may be taken back.
+  return kind !== RUN && kind !== DEAD;
 };
 
 /** Wakes every thread whose deadline lies in (since_ms, time_ms]. Ticks are whole milliseconds. */
@@ -123,6 +126,7 @@ export function nextWakeup(processor: Processor): number {
 function expire(processor: Processor, tcb: Tcb): void {
   const state = load(tcb + TCB_STATE);
   const kind = state & KIND_MASK;
+  if (kind === LOCK) return;
   const code = kind === POLL || kind === HOME_POLL ? SEND_TIMEOUT : RECEIVE_TIMEOUT;
   if (kind === HOME_WAIT || kind === HOME_POLL) endHomeWait(processor, tcb, code);
   else if (withdraw(tcb, state)) putKernelError(tcb, ERROR | 1, code);
@@ -136,7 +140,7 @@ export function endHomeWait(processor: Processor, tcb: Tcb, code: Result): void 
   const state = peek(tcb + TCB_STATE);
   const me = peek(tcb + TCB_ID);
   if ((state & KIND_MASK) === HOME_POLL) {
-    removeFromQueue(pollingQueue(tcbAt(state & INDEX_MASK)), tcb, me & INDEX_MASK);
+    removeFromQueue(tcb, me & INDEX_MASK);
   }
   putKernelError(tcb, ERROR | 1, code);
   poke(tcb + TCB_PENDING, 1);

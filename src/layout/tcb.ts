@@ -88,6 +88,10 @@ export const TCB_WAKEUP_NEXT = 101;
 export const TCB_WAKEUP_PREVIOUS = 102;
 /** 0, or 1 + the wakeup list it is linked in. */
 export const TCB_WAKEUP_LIST = 103;
+/** Receive timeout of the call with which a multiplexed thread polls: its wait begins when the message is taken. */
+export const TCB_RECEIVE_TIMEOUT = 106;
+/** Head of the queue that the polling-me links belong to, 0 for none. Written under that queue's lock. */
+export const TCB_POLL_QUEUE = 105;
 /** 1 when a message for a multiplexed thread lies in its ipc line, to be taken when it runs. */
 export const TCB_PENDING = 104;
 // Line 7: identity.

@@ -5,7 +5,7 @@
  * are with one task, it waits in the caller's own heap, first come first served per task. What it carries is copied
  * when it is made, so that later changes of an argument are not seen.
  */
-import { load, poke, registers } from '#atomics';
+import { poke, registers } from '#atomics';
 import { now_ms } from '#wait';
 import { call } from '../kernel/ipc.ts';
 import { continueSend, finishMessage, replyAndWaitFrom, startSend } from '../kernel/ipc-slow.ts';
@@ -18,6 +18,7 @@ import {
   ERROR,
   LIMIT,
   NEVER,
+  NOT_YET,
   OK,
   R_CALLED,
   R_SENDER,
@@ -34,7 +35,7 @@ import {
   TAG_WORDS,
 } from '../layout/message.ts';
 import { ANY_INDEX, CALLS_IN_FLIGHT, INDEX_MASK } from '../layout/params.ts';
-import { KIND_MASK, POLL, type Tcb, TCB_DEADLINE, TCB_SINCE, TCB_STATE, type ThreadId, tcbOf } from '../layout/tcb.ts';
+import { type Tcb, TCB_DEADLINE, TCB_SINCE, type ThreadId, tcbOf } from '../layout/tcb.ts';
 import { agent, idOf } from '../user/agent.ts';
 import { setDeadline, unwatch, watch, type Watcher } from '../user/loop.ts';
 import { awaitAnswer } from './answer.ts';
@@ -221,12 +222,12 @@ class PendingCall implements Watcher {
     poke(tcb + TCB_SINCE, now_ms());
     const begun = startSend(tcb, target.id, ANY_INDEX, this.tag, this.calling.timeout_ms);
     this.awaited = registers[R_CALLED]!;
-    if (begun !== OK) {
+    if (begun !== OK && begun !== NOT_YET) {
       this.end();
       this.reject(failure(begun, this.calling, tcb));
       return;
     }
-    this.polls = (load(tcb + TCB_STATE) & KIND_MASK) === POLL;
+    this.polls = begun === NOT_YET;
     if (this.polls && inPieces(tcb, this.tag) && this.bytes === null) this.keep();
     if (this.deadline_ms !== NEVER) setDeadline(tcb, this.deadline_ms);
     watch(this);

@@ -10,14 +10,15 @@
  */
 import { compareExchange, load, peek } from '#atomics';
 import { now_ms } from '#wait';
-import { dispatch, drainInbox, waitsAbroad } from '../kernel/dispatch.ts';
+import { dispatch, drainInbox, parkAbroad, waitsAbroad } from '../kernel/dispatch.ts';
 import { firstInQueue } from '../kernel/queue.ts';
+import { ring } from '../kernel/park.ts';
 import { nextWakeup, setWakeup, tick } from '../kernel/wakeup.ts';
 import { PROCESSOR_DOORBELL, PROCESSOR_INBOX, PROCESSOR_READY_FIRST } from '../layout/task.ts';
 import { KIND_MASK, PARKED, POLL, RUN, type Tcb, TCB_BELL, TCB_STATE, WAIT } from '../layout/tcb.ts';
 import { poke } from '../platform/atomics.ts';
 import { waitDoorbell } from '../platform/wait.ts';
-import { agent } from './agent.ts';
+import { agent, isAttached } from './agent.ts';
 
 /** What happens with the message, or the kernel's result, that has come for a watched thread. */
 export interface Watcher {
@@ -40,6 +41,8 @@ const pending: Watcher[] = [];
 let listener: Watcher | null = null;
 let turnScheduled = false;
 let armed = false;
+/** Raised when the agent leaves its system: what was armed before does not count any more. */
+let epoch = 0;
 let idleTurns = 0;
 let keepAlive: NodeJS.Timeout | null = null;
 let tickTimer: NodeJS.Timeout | null = null;
@@ -132,6 +135,8 @@ function onTick(): void {
 /** One look at everything watched; schedules the next, or arms the doorbell. */
 function turn(): void {
   turnScheduled = false;
+  // The last turn of a system that has ended meanwhile.
+  if (!isAttached()) return;
   if (!scan() && !spin()) idleTurns++;
   else idleTurns = 0;
   const localWork = runLocal();
@@ -197,7 +202,9 @@ function arm(): void {
   if (pending.length === 0 && listener === null && !waitsAbroad()) return;
   const bell = doorbell();
   const seen = load(bell);
-  let news = listener !== null && !setParked(listener.tcb);
+  // A sender that rang between the last look at the inbox and `seen` is in the inbox now.
+  let news = firstInQueue(agent.processor + PROCESSOR_INBOX) !== 0 || !parkAbroad();
+  news = (listener !== null && !setParked(listener.tcb)) || news;
   for (const watcher of pending) news = !setParked(watcher.tcb) || news;
   if (news) {
     scheduleTurn();
@@ -208,8 +215,11 @@ function arm(): void {
       return;
     }
     armed = true;
+    const armedIn = epoch;
     // The promise of waitAsync never rejects.
-    void rung.then(onDoorbell);
+    void rung.then(() => {
+      if (armedIn === epoch) onDoorbell();
+    });
   }
 }
 
@@ -224,6 +234,8 @@ function setParked(tcb: Tcb): boolean {
   const state = load(tcb + TCB_STATE);
   const kind = state & KIND_MASK;
   if (kind !== WAIT && kind !== POLL) return false;
+  // The thread may have blocked in place since it was watched, in a handler or a callback, and been rung elsewhere.
+  poke(tcb + TCB_BELL, doorbell());
   return (state & PARKED) !== 0 || compareExchange(tcb + TCB_STATE, state, state | PARKED) === state;
 }
 
@@ -245,4 +257,9 @@ export function stopLoop(): void {
   if (tickTimer !== null) clearTimeout(tickTimer);
   keepAlive = null;
   tickTimer = null;
+  ticked_ms = 0;
+  armed = false;
+  epoch++;
+  // Nobody may sleep on: a waiter of the old system would take the rings of the next one on the same processor.
+  ring(doorbell());
 }
