@@ -29,7 +29,7 @@ export function awaitAnswer(
     if ((tag & TAG_KIND) !== ERROR) return serveUpcalls(self, to, calling, callbacks);
     throw thrownBy(self, tag, calling);
   }
-  throw failure(code, calling, self);
+  throw failure(code, calling);
 }
 
 function serveUpcalls(self: Tcb, to: ThreadId, calling: Calling, callbacks: Callbacks): unknown {
@@ -39,7 +39,7 @@ function serveUpcalls(self: Tcb, to: ThreadId, calling: Calling, callbacks: Call
     const sequence = registers[R_SEQUENCE]!;
     const tag = serveOne(self, callbacks);
     const code = replyAndReceiveFrom(self, from, sequence, tag, to, awaited, calling.timeout_ms);
-    if (code !== OK) throw failure(code, calling, self);
+    if (code !== OK) throw failure(code, calling);
     const kind = registers[R_TAG]! & TAG_KIND;
     if (kind === REPLY) return takeResult(self, registers[R_TAG]!);
     if (kind === ERROR) throw thrownBy(self, registers[R_TAG]!, calling);

@@ -10,7 +10,7 @@ import { now_ms } from '#wait';
 import { call } from '../kernel/ipc.ts';
 import { continueSend, finishMessage, replyAndWaitFrom, startSend } from '../kernel/ipc-slow.ts';
 import { cancel } from '../kernel/fault.ts';
-import { createThread, giveWindow } from '../kernel/tcb.ts';
+import { createThread, freeThread, giveWindow } from '../kernel/tcb.ts';
 import { inPieces, outgoing, takeMessage } from '../kernel/transfer.ts';
 import {
   ABORTED,
@@ -28,6 +28,7 @@ import {
   R_WORD,
   REPLY,
   REST,
+  type Result,
   SEND_TIMEOUT,
   TAG_KIND,
   TAG_METHOD_SHIFT,
@@ -39,11 +40,11 @@ import { type Tcb, TCB_DEADLINE, TCB_SINCE, type ThreadId, tcbOf } from '../layo
 import { agent, idOf } from '../user/agent.ts';
 import { setDeadline, unwatch, watch, type Watcher } from '../user/loop.ts';
 import { awaitAnswer } from './answer.ts';
-import { joinStacks } from './errors-codec.ts';
+import { continueStack, joinStacks } from './errors-codec.ts';
 import { type Calling, failure, sendError, takeThrown } from './failure.ts';
 import { IpcError } from './ipc-error.ts';
 import { functionsPut, putArguments, takeResult } from './payload.ts';
-import { type Callbacks, callWaiting, serve } from './serve.ts';
+import { blockedRequest, type Callbacks, callWaiting, holdAnswer, serve } from './serve.ts';
 
 /** A task as its callers know it. */
 export interface Target {
@@ -81,11 +82,12 @@ const abortedError = (calling: Calling, signal: AbortSignal): IpcError =>
     cause: signal.reason,
   });
 
-const callingOf = (target: Target, method: string, options: Options): Calling => ({
+const callingOf = (target: Target, method: string, options: Options, began_ms: number = NEVER): Calling => ({
   task: target.name,
   taskId: target.taskId,
   method,
   timeout_ms: options.timeout_ms,
+  began_ms,
 });
 
 /** Puts arguments into the registers, or throws the caller's error. */
@@ -113,10 +115,10 @@ export function callSync(
   const callbacks = functionsPut;
   const self = agent.current;
   const { id } = target;
-  if (timeout_ms !== NEVER) poke(self + TCB_SINCE, now_ms());
-  const code = call(self, id, ANY_INDEX, selector, timeout_ms, timeout_ms === NEVER ? NEVER : REST);
+  const began_ms = timeout_ms === NEVER ? NEVER : now_ms();
+  const code = call(self, id, ANY_INDEX, selector, timeout_ms, timeout_ms > 0 ? REST : NEVER);
   if (code === OK && (registers[R_TAG]! & TAG_KIND) === REPLY) return takeResult(self, registers[R_TAG]!);
-  return awaitAnswer(self, code, id, callingOf(target, name, options), callbacks);
+  return awaitAnswer(self, code, id, callingOf(target, name, options, began_ms), callbacks);
 }
 
 /** Call tcbs of this agent that no call uses. */
@@ -138,14 +140,19 @@ export function takeCallTcb(): Tcb | 0 {
   const id = createThread(agent.task, agent.processor, false);
   if (id === 0) return 0;
   const tcb = tcbOf(id);
-  if (!giveWindow(tcb, false)) return 0;
+  if (!giveWindow(tcb, false)) {
+    freeThread(tcb, idOf(agent.caller) & INDEX_MASK);
+    return 0;
+  }
   poolMade++;
   return tcb;
 }
 
+/** Gives a call tcb back, to a call that waits for one if there is any. */
 export function giveCallTcb(tcb: Tcb): void {
   poke(tcb + TCB_DEADLINE, 0);
   pool.push(tcb);
+  startWaiting();
 }
 
 /** Forgets the tcbs of a system that has ended. */
@@ -153,6 +160,21 @@ export function dropCallTcbs(): void {
   pool.length = 0;
   poolMade = 0;
   starved.length = 0;
+}
+
+/**
+ * A promise that is rejected with `error`, whose stack goes on with the frames of who awaits it. V8 finds those by the
+ * promise of the async function that runs, once the promise of the call depends on it: after its second turn. So a call
+ * that succeeds pays nothing.
+ */
+async function rejectFromWithin(error: unknown, label: string | null): Promise<never> {
+  await null;
+  await null;
+  const here: { stack?: string } = {};
+  Error.captureStackTrace(here, rejectFromWithin);
+  const awaiting = here.stack ?? '';
+  if (label !== null) throw joinStacks(error, label, awaiting);
+  throw continueStack(error, awaiting);
 }
 
 /** A call of the event loop, from its making to its answer. */
@@ -164,12 +186,14 @@ class PendingCall implements Watcher {
   readonly signal: AbortSignal | undefined;
   readonly callbacks: Callbacks;
   readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
   private readonly tag: number;
   /** The message, while it waits for a tcb: words, and the bytes of a stream. */
   private words: Int32Array | null = null;
   private bytes: Uint8Array | null = null;
   private awaited = 0;
+  /** The thread that answers, when it is not the target's server thread. */
+  private answers = 0 as ThreadId;
+  private closeUpcall: (() => void) | null = null;
   private onAbort: (() => void) | null = null;
   private timer: NodeJS.Timeout | null = null;
   private readonly deadline_ms: number;
@@ -180,7 +204,6 @@ class PendingCall implements Watcher {
     signal: AbortSignal | undefined,
     tag: number,
     resolve: (value: unknown) => void,
-    reject: (error: unknown) => void,
   ) {
     this.target = target;
     this.calling = calling;
@@ -188,7 +211,6 @@ class PendingCall implements Watcher {
     this.callbacks = functionsPut;
     this.tag = tag;
     this.resolve = resolve;
-    this.reject = reject;
     this.deadline_ms = calling.timeout_ms > 0 ? now_ms() + calling.timeout_ms : NEVER;
   }
 
@@ -220,11 +242,11 @@ class PendingCall implements Watcher {
     const { target } = this;
     target.inFlight++;
     poke(tcb + TCB_SINCE, now_ms());
-    const begun = startSend(tcb, target.id, ANY_INDEX, this.tag, this.calling.timeout_ms);
+    const begun = this.sendBack(tcb) ?? startSend(tcb, target.id, ANY_INDEX, this.tag, this.calling.timeout_ms);
     this.awaited = registers[R_CALLED]!;
     if (begun !== OK && begun !== NOT_YET) {
+      this.fail(failure(begun, this.calling));
       this.end();
-      this.reject(failure(begun, this.calling, tcb));
       return;
     }
     this.polls = begun === NOT_YET;
@@ -233,16 +255,36 @@ class PendingCall implements Watcher {
     watch(this);
   }
 
+  /** Sends to the thread of the task that waits for an answer of ours, if one does. Null: none took the message. */
+  private sendBack(tcb: Tcb): Result | null {
+    const request = blockedRequest(this.target.taskId);
+    if (request === null) return null;
+    const begun = startSend(tcb, request.sender, idOf(request.self) & INDEX_MASK, this.tag, 0);
+    if (begun !== OK) return null;
+    this.answers = request.sender;
+    this.closeUpcall = holdAnswer(request);
+    return OK;
+  }
+
   /** Waits in the heap for a tcb, within its timeout. */
   enqueue(): void {
+    if (this.calling.timeout_ms === 0) {
+      this.stopListening();
+      this.fail(failure(SEND_TIMEOUT, this.calling));
+      return;
+    }
     this.keep();
     this.target.queue.add(this);
     if (this.target.queue.size === 1) starved.push(this.target);
     if (this.deadline_ms === NEVER) return;
-    this.timer = setTimeout(() => {
-      if (this.target.queue.delete(this)) this.reject(failure(SEND_TIMEOUT, this.calling, agent.caller));
-    }, this.calling.timeout_ms);
-    this.timer.unref();
+    this.timer = setTimeout(() => this.leaveQueue(failure(SEND_TIMEOUT, this.calling)), this.calling.timeout_ms);
+  }
+
+  private leaveQueue(error: unknown): void {
+    if (!this.target.queue.delete(this)) return;
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.stopListening();
+    this.fail(error);
   }
 
   /** Begins after having waited for a tcb. */
@@ -272,7 +314,7 @@ class PendingCall implements Watcher {
     let failed = true;
     try {
       if (code !== OK) value = this.failure(code);
-      else if (kind === ERROR) value = this.thrown(tag);
+      else if (kind === ERROR) value = takeThrown(tcb, tag);
       else {
         value = takeResult(tcb, tag);
         failed = false;
@@ -281,20 +323,21 @@ class PendingCall implements Watcher {
       value = error;
     }
     unwatch(this);
-    this.end();
-    if (failed) this.reject(value);
+    if (failed) this.fail(value, code === OK && kind === ERROR);
     else this.resolve(value);
+    this.end();
+  }
+
+  /** Rejects the call. `isTheirs`: the callee threw it, and its stack is continued by that of who awaits the call. */
+  private fail(error: unknown, isTheirs = false): void {
+    const { task, method } = this.calling;
+    this.resolve(rejectFromWithin(error, isTheirs ? `${task}.${method}` : null));
   }
 
   private failure(code: number): unknown {
     const { signal, calling } = this;
     if (code === ABORTED && signal !== undefined && signal.aborted) return abortedError(calling, signal);
-    return failure(code, calling, this.tcb);
-  }
-
-  private thrown(tag: number): unknown {
-    const { task, method } = this.calling;
-    return joinStacks(takeThrown(this.tcb, tag), `${task}.${method}`, '');
+    return failure(code, calling);
   }
 
   /** A callback that gives a promise keeps its caller waiting, not this loop. */
@@ -303,13 +346,14 @@ class PendingCall implements Watcher {
     const from = registers[R_SENDER]! as ThreadId;
     const sequence = registers[R_SEQUENCE]!;
     const answer = (tag: number): void => {
-      const code = replyAndWaitFrom(tcb, from, sequence, tag, this.target.id, this.awaited);
+      const awaitedOf = this.answers === 0 ? this.target.id : this.answers;
+      const code = replyAndWaitFrom(tcb, from, sequence, tag, awaitedOf, this.awaited);
       if (code === OK) {
         watch(this);
         return;
       }
+      this.fail(failure(code, this.calling));
       this.end();
-      this.reject(failure(code, this.calling, tcb));
     };
     unwatch(this);
     const tag = serve(tcb, this.callbacks, false, answer);
@@ -317,26 +361,42 @@ class PendingCall implements Watcher {
   }
 
   private abort(): void {
-    if (this.tcb === 0) {
-      if (this.target.queue.delete(this)) this.reject(abortedError(this.calling, this.signal!));
-    } else if (cancel(this.tcb, ABORTED, idOf(agent.caller) & INDEX_MASK)) {
-      this.onMessage();
-    }
+    if (this.tcb === 0) this.leaveQueue(abortedError(this.calling, this.signal!));
+    else if (cancel(this.tcb, ABORTED, idOf(agent.caller) & INDEX_MASK)) this.onMessage();
+  }
+
+  private stopListening(): void {
+    if (this.onAbort !== null) this.signal!.removeEventListener('abort', this.onAbort);
+    this.onAbort = null;
   }
 
   private end(): void {
-    const { target, tcb, signal } = this;
-    if (this.onAbort !== null) signal!.removeEventListener('abort', this.onAbort);
-    target.inFlight--;
-    giveCallTcb(tcb);
-    startWaiting();
+    this.stopListening();
+    this.target.inFlight--;
+    this.closeUpcall?.();
+    giveCallTcb(this.tcb);
   }
 }
 
 export type { PendingCall };
 
+let isStarting = false;
+let startAgain = false;
+
 /** Gives free call tcbs to calls that wait, one task after the other. */
 function startWaiting(): void {
+  // A call that fails at once gives its tcb back on this very stack: 100,000 of them must not nest.
+  startAgain = true;
+  if (isStarting) return;
+  isStarting = true;
+  while (startAgain) {
+    startAgain = false;
+    startOneOfEach();
+  }
+  isStarting = false;
+}
+
+function startOneOfEach(): void {
   for (let tries = starved.length; tries > 0; tries--) {
     const target = starved.shift()!;
     const [next] = target.queue;
@@ -358,19 +418,16 @@ export function callAsync(
   options: Options,
   args: readonly unknown[],
 ): Promise<unknown> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const { signal } = options;
-    const calling = callingOf(target, name, options);
+    const calling = callingOf(target, name, options, now_ms());
     if (signal !== undefined && signal.aborted) throw abortedError(calling, signal);
     const tag = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args);
-    const pending = new PendingCall(target, calling, signal, tag, resolve, reject);
-    pending.listenToSignal();
+    const pending = new PendingCall(target, calling, signal, tag, resolve);
     const tcb = target.inFlight < IN_FLIGHT_PER_TARGET && target.queue.size === 0 ? takeCallTcb() : 0;
-    if (tcb !== 0) {
-      pending.start(tcb);
-      return;
-    }
-    if (poolMade === 0) throw failure(LIMIT, calling, agent.caller);
-    pending.enqueue();
+    if (tcb === 0 && poolMade === 0) throw failure(LIMIT, calling);
+    pending.listenToSignal();
+    if (tcb === 0) pending.enqueue();
+    else pending.start(tcb);
   });
 }

@@ -6,7 +6,10 @@
  * There is a port between a task and its chief. Two tasks of one clan have none.
  */
 import { type MessagePort, MessagePort as Port, receiveMessageOnPort, type Transferable } from 'node:worker_threads';
+import { peek } from '#atomics';
 import { INDEX_MASK } from '../layout/params.ts';
+import { TASK_PROCESSOR, taskAt } from '../layout/task.ts';
+import { agent } from '../user/agent.ts';
 import { CodecError } from './codec.ts';
 import { isMoved } from './move.ts';
 
@@ -17,6 +20,8 @@ interface Parcel {
 
 const ports = new Map<number, MessagePort>();
 const waiting = new Map<number, unknown[]>();
+/** What goes to a task in this agent, under negative tickets. */
+const local = new Map<number, unknown[]>();
 let tickets = 0;
 
 /** States the port to the task with this index. */
@@ -34,6 +39,12 @@ export function closePort(task: number): void {
  * Posts values to a task; the ticket must travel in the message. Throws ERR_IPC_NOT_CLONEABLE where there is no port.
  */
 export function post(task: number, values: unknown[]): number {
+  const transfers = transfersOf(values);
+  if (isHere(task)) {
+    const kept = -++tickets;
+    local.set(kept, structuredClone(values, { transfer: transfers }) as unknown[]);
+    return kept;
+  }
   const port = ports.get(task & INDEX_MASK);
   if (port === undefined) {
     throw new CodecError(
@@ -41,15 +52,28 @@ export function post(task: number, values: unknown[]): number {
       'a value that only postMessage carries (a shared buffer, a port, move()) goes between a task and its chief only',
     );
   }
-  const transfers = values.filter((value) => value instanceof Port || isMoved(value as object)) as Transferable[];
   tickets = (tickets + 1) & 0x3fffffff;
   const parcel: Parcel = { ticket: tickets, values };
   port.postMessage(parcel, transfers);
   return tickets;
 }
 
+/** What of these values is transferred and not cloned. */
+export const transfersOf = (values: readonly unknown[]): Transferable[] =>
+  values.filter((value) => value instanceof Port || isMoved(value as object)) as Transferable[];
+
+/** Whether the task lives in this agent: there is no port to it, and none is needed. */
+const isHere = (task: number): boolean =>
+  task === agent.taskId || peek(taskAt(task & INDEX_MASK) + TASK_PROCESSOR) === peek(agent.task + TASK_PROCESSOR);
+
 /** The values that a task posted under a ticket. */
 export function collect(task: number, ticket: number): unknown[] {
+  if (ticket < 0) {
+    const values = local.get(ticket);
+    local.delete(ticket);
+    if (values === undefined) throw new CodecError('ERR_IPC_PROTOCOL', 'the carried part of a message is missing');
+    return values;
+  }
   const key = (task & INDEX_MASK) * 2 ** 31 + ticket;
   const early = waiting.get(key);
   if (early !== undefined) {

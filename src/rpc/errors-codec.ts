@@ -271,3 +271,11 @@ export function joinStacks(error: unknown, calleeLabel: string, callerStack: str
   hide(error, 'stack', `${own}\n    at <ipc ${calleeLabel}>${below === '' ? '' : `\n${below}`}`);
   return error;
 }
+
+/** Puts the frames of another stack below those of an error of our own. Gives the error. */
+export function continueStack(error: unknown, callerStack: string): unknown {
+  const below = framesOf(callerStack).trimEnd();
+  if (below === '' || !isError(error)) return error;
+  hide(error, 'stack', `${String(error.stack).trimEnd()}\n${below}`);
+  return error;
+}

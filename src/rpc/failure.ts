@@ -11,6 +11,7 @@ import {
   DROPPED,
   ERROR,
   LIMIT,
+  NEVER,
   NO_SUCH_THREAD,
   PEER_GONE,
   RECEIVE_TIMEOUT,
@@ -19,7 +20,7 @@ import {
 } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
 import { TASK_EXIT_CODE, TASK_ID, TASK_STATE, TASK_DEAD, taskAt } from '../layout/task.ts';
-import { type Tcb, TCB_SINCE } from '../layout/tcb.ts';
+import type { Tcb } from '../layout/tcb.ts';
 import { isShuttingDown } from '../user/agent.ts';
 import { CodecError } from './codec.ts';
 import { errorToPlain, plainToError } from './errors-codec.ts';
@@ -33,12 +34,14 @@ export interface Calling {
   readonly taskId: number;
   readonly method: string;
   readonly timeout_ms: number;
+  /** When it began, in milliseconds since boot; NEVER when nobody looked at the clock. */
+  readonly began_ms: number;
 }
 
-/** The error for a result code. `self` is the thread that called. */
-export function failure(code: Result, calling: Calling, self: Tcb, cause?: unknown): IpcError {
-  const { task, method } = calling;
-  const elapsed_ms = Math.max(0, now_ms() - peek(self + TCB_SINCE));
+/** The error for a result code. */
+export function failure(code: Result, calling: Calling, cause?: unknown): IpcError {
+  const { task, method, began_ms } = calling;
+  const elapsed_ms = began_ms === NEVER ? undefined : Math.max(0, now_ms() - began_ms);
   const make = (name: IpcErrorCode, text: string, details: IpcErrorDetails = {}): IpcError =>
     new IpcError(name, `${task}.${method}(): ${text}`, { task, method, elapsed_ms, cause, ...details });
   if (isShuttingDown()) return make('ERR_IPC_SHUTDOWN', 'the system is shutting down');

@@ -22,8 +22,11 @@ import {
   TAG_METHOD_SHIFT,
 } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
+import { TASK_CALLER, TASK_SERVER, taskAt } from '../layout/task.ts';
 import { PARKED, type Tcb, TCB_SEQUENCE, TCB_STATE, TCB_TASK, type ThreadId, tcbOf, waiting } from '../layout/tcb.ts';
 import { agent, idOf } from '../user/agent.ts';
+import { transfersOf } from './carry.ts';
+import { CodecError, decode, encode } from './codec.ts';
 import { putThrown } from './failure.ts';
 import { IpcError, noSuchMethod } from './ipc-error.ts';
 import { functionsPut, type ImportFunction, putArguments, putResult, takeArguments } from './payload.ts';
@@ -51,21 +54,33 @@ const localTables = new Map<number, Table>();
 const hosts = new Map<number, Table>();
 
 /** A call being served, as long as it can be called back. */
-interface Request {
+export interface Request {
   readonly sender: ThreadId;
   readonly sequence: number;
   readonly self: Tcb;
   open: boolean;
   /** Behind `here.signal`; null until it is asked for. */
   controller: AbortController | null;
+  /** Upcalls that the waiting thread serves while our loop goes on: it cannot take the answer before they end. */
+  upcalls: number;
+  /** Answers, once the last of them has ended. */
+  onUpcallsEnd: (() => void) | null;
 }
 
-/** Sender of the call whose synchronous part runs now; 0 outside. */
-let servingSender = 0;
-let servingSequence = 0;
-let servingSelf = 0 as Tcb;
-/** Made only when somebody asks for it. */
+/** The calls whose synchronous parts run now, the inmost last: sender, sequence and receiving thread of each. */
+const stack: number[] = [];
+let top = 0;
+/** That of the inmost call. Made only when somebody asks for it. */
 let serving: Request | null = null;
+/** Calls whose asynchronous handlers are under way. */
+const openRequests = new Set<Request>();
+
+function enter(sender: number, sequence: number, self: Tcb): void {
+  stack[top] = sender;
+  stack[top + 1] = sequence;
+  stack[top + 2] = self;
+  top += 3;
+}
 let asyncInFlight = 0;
 let concurrency = Number.POSITIVE_INFINITY;
 let onHandlerEnd: (() => void) | null = null;
@@ -137,15 +152,12 @@ export function serve(
   const sequence = registers[R_SEQUENCE]!;
   if ((tag & TAG_KIND) !== CALL) return 0;
   const task = peek(tcbOf(sender) + TCB_TASK);
-  const outerSender = servingSender;
-  const outerSequence = servingSequence;
-  const outerSelf = servingSelf;
   const outer = serving;
   const outerThread = agent.current;
-  servingSender = sender;
-  servingSequence = sequence;
-  servingSelf = self;
+  const outerLocal = servingLocally;
+  enter(sender, sequence, self);
   serving = null;
+  servingLocally = null;
   agent.current = self;
   let closing = true;
   try {
@@ -153,7 +165,7 @@ export function serve(
     const args = takeArguments(self, tag, importFunction);
     const result = apply(fn, args);
     if (!isThenable(result)) return REPLY | putResult(result, task);
-    if (blocked) throw promiseToBlocked();
+    if (blocked) throw promiseToBlocked(result);
     answerLater(result, makeRequest(), answer);
     closing = false;
     return 0;
@@ -161,45 +173,51 @@ export function serve(
     return putThrown(error, task);
   } finally {
     if (closing) closeRequest();
-    servingSender = outerSender;
-    servingSequence = outerSequence;
-    servingSelf = outerSelf;
+    top -= 3;
     serving = outer;
+    servingLocally = outerLocal;
     agent.current = outerThread;
   }
 }
+
+/** A call of a task in this agent: how long its functions are valid, and what `here.signal` gives in it. */
+export interface LocalRequest {
+  open: boolean;
+  controller: AbortController | null;
+  /** The thread that called, whose functions are its arguments. */
+  readonly caller: Tcb;
+}
+
+/** Of the local call whose synchronous part runs now. */
+let servingLocally: LocalRequest | null = null;
 
 /**
  * As `serve`, for a task in the caller's own agent: callbacks are called directly, and the promise of an asynchronous
  * handler is given as it is, for its caller to await.
  */
-export function serveLocally(self: Tcb, callbacks: Callbacks): number | PromiseLike<unknown> {
+export function serveLocally(self: Tcb, callbacks: Callbacks, request: LocalRequest): number | PromiseLike<unknown> {
   const tag = registers[R_TAG]!;
-  const outerSender = servingSender;
   const outer = serving;
+  const outerLocal = servingLocally;
   const outerThread = agent.current;
-  const validity = { open: true };
-  servingSender = registers[R_SENDER]!;
+  enter(registers[R_SENDER]!, 0, self);
   serving = null;
+  servingLocally = request;
   agent.current = self;
   try {
     const fn = functionFor(self, tag, agent.taskId, null);
-    const args = takeArguments(self, tag, (index) => whileOpen(callbacks![index] as AnyFunction, index, validity));
+    const args = takeArguments(self, tag, (index) => whileOpen(callbacks![index] as AnyFunction, index, request));
     const result = apply(fn, args);
-    if (isThenable(result)) {
-      const call = validity;
-      return Promise.resolve(result).finally(() => {
-        call.open = false;
-      });
-    }
-    validity.open = false;
+    if (isThenable(result)) return result;
+    request.open = false;
     return REPLY | putResult(result, agent.taskId);
   } catch (error) {
-    validity.open = false;
+    request.open = false;
     return putThrown(error, agent.taskId);
   } finally {
-    servingSender = outerSender;
+    top -= 3;
     serving = outer;
+    servingLocally = outerLocal;
     agent.current = outerThread;
   }
 }
@@ -207,12 +225,62 @@ export function serveLocally(self: Tcb, callbacks: Callbacks): number | PromiseL
 const revoked = (name: string): IpcError =>
   new IpcError('ERR_IPC_REVOKED', `${name}: a function argument is valid until its call returns; it has returned`);
 
-const whileOpen =
-  (fn: AnyFunction, index: number, validity: { open: boolean }): AnyFunction =>
-  (...args) => {
-    if (!validity.open) throw revoked(`callback ${index}`);
-    return structuredClone(fn(...structuredClone(args)));
+/** A function of the other side of a local call, its values copied, until the call returns. */
+const whileOpen = (fn: AnyFunction, index: number, request: LocalRequest): AnyFunction =>
+  callAcross(fn, request.caller, () => {
+    if (!request.open) throw revoked(`callback ${index}`);
+  });
+
+/** A function of thread `owner` in this agent, called by another task: arguments and result are copied. */
+export function callAcross(fn: AnyFunction, owner: Tcb, check: () => void = () => {}): AnyFunction {
+  return (...args) => {
+    check();
+    const request: LocalRequest = { open: true, controller: null, caller: agent.current };
+    const taken = copyAcross(args, 'args', (inner, index) => whileOpen(inner, index, request)) as unknown[];
+    const outerThread = agent.current;
+    agent.current = owner;
+    try {
+      const result = apply(fn, taken);
+      if (isThenable(result)) throw promiseToBlocked(result);
+      return copyAcross(result, 'result', () => {
+        throw new CodecError('ERR_IPC_NOT_CLONEABLE', 'a function in a result cannot be sent');
+      });
+    } catch (error) {
+      throw refused(error);
+    } finally {
+      request.open = false;
+      agent.current = outerThread;
+    }
   };
+}
+
+/** The same in the event loop: the function may give a promise. */
+export async function callAcrossLater(fn: AnyFunction, args: readonly unknown[]): Promise<unknown> {
+  const taken = copyAcross(args, 'args', (inner) => inner) as unknown[];
+  return copyAcross(await apply(fn, taken), 'result', () => {
+    throw new CodecError('ERR_IPC_NOT_CLONEABLE', 'a function in a result cannot be sent');
+  });
+}
+
+/** An error of the codec as an IpcError; any other as it is. */
+const refused = (error: unknown): unknown =>
+  error instanceof CodecError ? new IpcError('ERR_IPC_NOT_CLONEABLE', error.message, { phase: 'send' }) : error;
+
+function copyAcross(
+  value: unknown,
+  root: 'args' | 'result',
+  wrap: (fn: AnyFunction, index: number) => AnyFunction,
+): unknown {
+  try {
+    const { bytes, length, functions, carried } = encode(value, root);
+    return decode(bytes.slice(0, length), 0, length, {
+      importFunction: (index) => wrap(functions![index] as AnyFunction, index),
+      carried: carried === null ? null : structuredClone(carried, { transfer: transfersOf(carried) }),
+    });
+  } catch (error) {
+    throw refused(error);
+  }
+}
 
 /** What was made of the present request can no longer be used. */
 function closeRequest(): void {
@@ -256,46 +324,59 @@ function functionFor(self: Tcb, tag: number, task: number, callbacks: Callbacks)
   return fn;
 }
 
-const promiseToBlocked = (): IpcError =>
-  new IpcError(
+/** The refusal of a callback's promise. What it is rejected with later is nobody's any more. */
+export function promiseToBlocked(promise: PromiseLike<unknown>): IpcError {
+  Promise.resolve(promise).catch(() => {});
+  return new IpcError(
     'ERR_IPC_DEADLOCK',
     'the callback returned a promise, but its caller is blocked in a .sync call and cannot settle it; call with .async',
   );
+}
 
 function makeRequest(): Request {
-  serving ??= {
-    sender: servingSender as ThreadId,
-    sequence: servingSequence,
-    self: servingSelf,
-    open: true,
-    controller: null,
-  };
+  serving ??= requestAt(top - 3);
   return serving;
 }
 
+const requestAt = (at: number): Request => ({
+  sender: stack[at]! as ThreadId,
+  sequence: stack[at + 1]!,
+  self: stack[at + 2]! as Tcb,
+  open: true,
+  controller: null,
+  upcalls: 0,
+  onUpcallsEnd: null,
+});
+
 function answerLater(result: PromiseLike<unknown>, request: Request, answer: ((tag: number) => void) | null): void {
   asyncInFlight++;
+  openRequests.add(request);
   const task = peek(tcbOf(request.sender) + TCB_TASK);
-  const finish = (tag: number): void => {
+  const finish = (value: unknown, put: (value: unknown, task: number) => number): void => {
+    if (request.upcalls > 0) {
+      request.onUpcallsEnd = () => finish(value, put);
+      return;
+    }
+    let tag: number;
+    try {
+      tag = put(value, task);
+    } catch (error) {
+      tag = putThrown(error, task);
+    }
     request.open = false;
+    openRequests.delete(request);
     asyncInFlight--;
     if (answer === null) reply(request.self, request.sender, request.sequence, tag);
     else answer(tag);
     onHandlerEnd?.();
   };
   Promise.resolve(result).then(
-    (value) => {
-      let tag: number;
-      try {
-        tag = REPLY | putResult(value, task);
-      } catch (error) {
-        tag = putThrown(error, task);
-      }
-      finish(tag);
-    },
-    (error: unknown) => finish(putThrown(error, task)),
+    (value) => finish(value, putReply),
+    (error: unknown) => finish(error, putThrown),
   );
 }
+
+const putReply = (value: unknown, task: number): number => REPLY | putResult(value, task);
 
 /** A stub for a function of the caller, valid until this call is answered. */
 const importFunction: ImportFunction = (index) => {
@@ -313,13 +394,13 @@ function callBack(request: Request, selector: number, name: string, args: readon
   const tag = CALL | selector | putArguments(args, task);
   const callbacks = functionsPut;
   const code = call(self, request.sender, idOf(request.self) & INDEX_MASK, tag, 0, NEVER);
-  const calling = { task: 'caller', taskId: task, method: name, timeout_ms: NEVER };
+  const calling = { task: 'caller', taskId: task, method: name, timeout_ms: NEVER, began_ms: NEVER };
   return awaitAnswer(self, code === SEND_TIMEOUT ? DROPPED : code, request.sender, calling, callbacks);
 }
 
 /**
- * If the call being served came from task `task`, calls method `method` on the thread that waits there, and says so.
- * A task that is called back by whom it called cannot take the call elsewhere: its agent is blocked.
+ * If a thread of task `task` waits in place for an answer of ours, calls method `method` on that thread, and says so. A
+ * task that is called back by whom it called cannot take the call elsewhere: its agent is blocked.
  */
 export function callWaiting(
   task: number,
@@ -327,19 +408,63 @@ export function callWaiting(
   name: string,
   args: readonly unknown[],
 ): { value: unknown } | null {
-  if (servingSender === 0 || peek(tcbOf(servingSender) + TCB_TASK) !== task) return null;
-  return { value: callBack(makeRequest(), method << TAG_METHOD_SHIFT, name, args) };
+  if (top === 0 && openRequests.size === 0) return null;
+  const request = waitingRequest(task);
+  return request === null ? null : { value: callBack(request, method << TAG_METHOD_SHIFT, name, args) };
+}
+
+/** A request of task `task` whose sender waits for our answer: the inmost, else one with an asynchronous handler. */
+function waitingRequest(task: number): Request | null {
+  for (let at = top - 3; at >= 0; at -= 3) {
+    if (peek(tcbOf(stack[at]!) + TCB_TASK) !== task) continue;
+    const request = at === top - 3 ? makeRequest() : requestAt(at);
+    if (awaitsUs(request)) return request;
+  }
+  return blockedRequest(task) ?? openRequest(task, () => true);
+}
+
+function openRequest(task: number, fits: (sender: ThreadId) => boolean): Request | null {
+  for (const request of openRequests) {
+    if (peek(tcbOf(request.sender) + TCB_TASK) === task && fits(request.sender) && awaitsUs(request)) return request;
+  }
+  return null;
+}
+
+/**
+ * A request of task `task` with an asynchronous handler whose sender is one of the task's standing threads: those call
+ * in place only, so that the task's agent is blocked until we answer.
+ */
+export function blockedRequest(task: number): Request | null {
+  if (openRequests.size === 0) return null;
+  const record = taskAt(task & INDEX_MASK);
+  return openRequest(task, (id) => id === peek(record + TASK_CALLER) || id === peek(record + TASK_SERVER));
+}
+
+/** Delays the answer to a request until what is returned is called. */
+export function holdAnswer(request: Request): () => void {
+  request.upcalls++;
+  return () => {
+    request.upcalls--;
+    if (request.upcalls > 0) return;
+    const action = request.onUpcallsEnd;
+    request.onUpcallsEnd = null;
+    action?.();
+  };
 }
 
 /** Sender of the call being served. Throws outside the synchronous part of a handler. */
 export function currentSender(): ThreadId {
-  if (servingSender === 0) throw outsideHandler('sender');
-  return servingSender as ThreadId;
+  if (top === 0) throw outsideHandler('sender');
+  return stack[top - 3]! as ThreadId;
 }
 
 /** Aborted when nobody waits for the answer to the call being served any more. */
 export function currentSignal(): AbortSignal {
-  if (servingSender === 0) throw outsideHandler('signal');
+  if (top === 0) throw outsideHandler('signal');
+  if (servingLocally !== null) {
+    servingLocally.controller ??= new AbortController();
+    return servingLocally.controller.signal;
+  }
   const request = makeRequest();
   if (request.controller === null) {
     request.controller = new AbortController();

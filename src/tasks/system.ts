@@ -8,12 +8,16 @@ import { HEADER_SHUTDOWN } from '../layout/map.ts';
 import { ABORTED, NEVER, OK } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
 import {
+  TASK_DEAD,
+  TASK_EXIT_CODE,
+  TASK_FREE,
   TASK_ID,
   TASK_KIND,
   TASK_KIND_LOCAL,
   TASK_KIND_MAIN,
   TASK_KIND_WORKER,
   TASK_PROCESSOR,
+  TASK_REGISTERED,
   TASK_SERVER,
   TASK_STARTING,
   TASK_STATE,
@@ -45,10 +49,20 @@ import { IpcError } from '../rpc/ipc-error.ts';
 import { METHOD_DESCRIBE } from '../rpc/serve.ts';
 import { openServer } from '../rpc/server.ts';
 import { type Callers, completeOptions, makeStubs } from '../rpc/stub.ts';
-import type { BootOptions, CallOptions, SpawnOptions, Stubs, System, Task, TaskInfo, TaskState } from '../rpc/types.ts';
+import type {
+  BootOptions,
+  CallOptions,
+  SpawnOptions,
+  Stubs,
+  System,
+  Task,
+  TaskExit,
+  TaskInfo,
+  TaskState,
+} from '../rpc/types.ts';
 import { defaultTimeout_ms, setDefaultTimeout } from './here.ts';
 import type { HostedTask, Start, TaskHost } from './host.ts';
-import { localCallers, localHost } from './local.ts';
+import { endLocals, localCallers, localHost } from './local.ts';
 import { findModule, nameFrom } from './module.ts';
 import { endWorkers, someLoopLives, workerHost } from './worker.ts';
 
@@ -138,14 +152,30 @@ function prepare(url: URL | string, options: SpawnOptions): { host: TaskHost; st
   const { taskId, server } = kind === 'local' ? makeLocalTask() : makeWorkerTask();
   const task = taskAt(taskId & INDEX_MASK);
   if (options.name === undefined) setName(task, name);
-  else if (!registerName(task, name, holder())) {
-    discard(task);
+  else if (!registered(task, name)) {
     throw new IpcError('ERR_IPC_SPAWN_FAILED', `the name '${name}' is taken by another task`, {
       phase: 'spawn',
       task: name,
     });
   }
   return { host, start: { url: module, taskId, server, name, options } };
+}
+
+/** Registers the name of a task; the records of one that cannot have it are given back. */
+function registered(task: TaskRecord, name: string): boolean {
+  let isFree = false;
+  try {
+    isFree = registerName(task, name, holder());
+  } finally {
+    if (!isFree) discard(task);
+  }
+  return isFree;
+}
+
+/** A task that did not start leaves its name to the next at once, not at its exit. */
+function forget({ taskId }: Start): void {
+  const task = taskAt(taskId & INDEX_MASK);
+  if (peek(task + TASK_ID) === taskId) poke(task + TASK_REGISTERED, 0);
 }
 
 const noRoom = (what: string): IpcError =>
@@ -191,12 +221,22 @@ class KernelSystem implements System {
 
   readonly spawn = async (url: URL | string, options: SpawnOptions = {}): Promise<TaskHandle> => {
     const { host, start } = prepare(url, options);
-    return handle(await host.start(start), options);
+    try {
+      return handle(await host.start(start), options);
+    } catch (error) {
+      forget(start);
+      throw error;
+    }
   };
 
   readonly spawnSync = (url: URL | string, options: SpawnOptions = {}): TaskHandle => {
     const { host, start } = prepare(url, options);
-    return handle(host.startSync(start), options);
+    try {
+      return handle(host.startSync(start), options);
+    } catch (error) {
+      forget(start);
+      throw error;
+    }
   };
 
   tasks(): TaskInfo[] {
@@ -227,9 +267,11 @@ async function endSystem(): Promise<void> {
   if (!isMain) return;
   process.off('beforeExit', stayForLoops);
   stopLoop();
+  endLocals();
   for (const task of liveTasks()) if (task !== agent.task) discard(task);
   discard(agent.task);
   dropCallTcbs();
+  setDefaultTimeout(NEVER);
   detach();
   system = null;
   store(HEADER_SHUTDOWN, 0);
@@ -380,6 +422,18 @@ function lazyStub(call: (name: string, args: unknown[]) => unknown): Record<stri
 
 export const task = (url: URL | string, options: SpawnOptions = {}): Task => new LazyTask(url, options);
 
+const isAlive = (record: TaskRecord, taskId: number): boolean =>
+  peek(record + TASK_ID) === taskId &&
+  load(record + TASK_STATE) !== TASK_DEAD &&
+  load(record + TASK_STATE) !== TASK_FREE;
+
+/** The end of a task that another task started: nobody tells us, so its record is looked at. */
+async function exitOf(record: TaskRecord, taskId: number): Promise<TaskExit> {
+  while (isAlive(record, taskId)) await new Promise((resolve) => setTimeout(resolve, LOOP_PERIOD_ms));
+  const code = peek(record + TASK_ID) === taskId ? peek(record + TASK_EXIT_CODE) : 1;
+  return { code, reason: 'ended' };
+}
+
 /** The task registered under a name, as one may call it from here. */
 export function lookup(name: string): Task {
   if (!isAttached()) throw new IpcError('ERR_IPC_NO_SUCH_THREAD', 'this thread belongs to no system; boot() one first');
@@ -399,8 +453,10 @@ export function lookup(name: string): Task {
       kind: isLocal ? 'local' : 'worker',
       target,
       names,
-      exited: new Promise(() => {}),
-      isAlive: () => peek(tcbOf(target.id) + TCB_ID) === target.id && load(record + TASK_STATE) !== 0,
+      get exited() {
+        return exitOf(record, taskId);
+      },
+      isAlive: () => isAlive(record, taskId),
       kill: () => Promise.reject(new IpcError('ERR_IPC_DENIED', `only the task that spawned '${name}' may end it`)),
       stubs: (exported, options) => makeStubs(target, exported, options, callers),
     },

@@ -1,0 +1,131 @@
+/**
+ * What the tests of the public surface share: a watchdog, a system of its own for each test, and a look at what is left
+ * behind.
+ *
+ * A defect of ours is a thread that is blocked for ever, and a blocked thread runs no timer. So the watchdog is a worker
+ * thread: when a test is not over in time it names the test and ends the process.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { boot } from '../../src/index.ts';
+import type { BootOptions, System } from '../../src/index.ts';
+import { verify } from '../../src/kernel/verify.ts';
+import { HEADER_TASKS, HEADER_THREADS } from '../../src/layout/map.ts';
+import { peek } from '../../src/platform/atomics.ts';
+
+/** No test of the surface takes a tenth of it. */
+const WATCHDOG_ms = 15_000;
+
+const state = new Int32Array(new SharedArrayBuffer(512));
+const watchdogSource = `
+  const { workerData: { state, limit_ms } } = require('node:worker_threads');
+  const fs = require('node:fs');
+  for (;;) {
+    const turn = Atomics.load(state, 0);
+    Atomics.wait(state, 0, turn, limit_ms);
+    if (Atomics.load(state, 0) !== turn || Atomics.load(state, 1) === 0) continue;
+    const title = Buffer.from(state.buffer, 8, Atomics.load(state, 1)).toString();
+    fs.writeSync(2, 'watchdog: \\'' + title + '\\' is not over after ' + limit_ms + ' ms\\n');
+    process.kill(process.pid, 'SIGKILL');
+  }
+`;
+new Worker(watchdogSource, { eval: true, workerData: { state, limit_ms: WATCHDOG_ms } }).unref();
+
+function guard(title: string): void {
+  const text = Buffer.from(title).subarray(0, 500);
+  new Uint8Array(state.buffer).set(text, 8);
+  Atomics.store(state, 1, text.length);
+  Atomics.add(state, 0, 1);
+  Atomics.notify(state, 0);
+}
+
+function release(): void {
+  Atomics.store(state, 1, 0);
+  Atomics.add(state, 0, 1);
+  Atomics.notify(state, 0);
+}
+
+/** A test under the watchdog. */
+export function guarded(title: string, run: () => void | Promise<void>): void {
+  void test(title, async () => {
+    guard(title);
+    try {
+      await run();
+    } finally {
+      release();
+    }
+  });
+}
+
+/** What a system that has been shut down leaves behind: nothing. */
+export function assertNothingLeft(): void {
+  assert.deepEqual(verify(), []);
+  assert.equal(peek(HEADER_THREADS), 0, 'threads left behind');
+  assert.equal(peek(HEADER_TASKS), 0, 'tasks left behind');
+}
+
+/** A test under the watchdog, with a system of its own that must leave nothing behind. */
+export function systemTest(
+  title: string,
+  run: (system: System) => void | Promise<void>,
+  options: BootOptions = {},
+): void {
+  guarded(title, async () => {
+    const system = await boot(options);
+    try {
+      await run(system);
+    } finally {
+      await system.shutdown();
+    }
+    assertNothingLeft();
+  });
+}
+
+export const fixture = (name: string): URL => new URL(`./fixtures/${name}`, import.meta.url);
+
+export const sleep = (time_ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time_ms));
+
+/** Waits until something holds; the watchdog ends what never does. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(5);
+}
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program of fixtures/ in a process of its own. `code` is null when it had to be killed. */
+export function runProgram(name: string, args: readonly string[] = [], limit_ms = 10_000): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const path = fileURLToPath(fixture(name));
+    const options = { timeout: limit_ms, killSignal: 'SIGKILL' as const };
+    const child = execFile(process.execPath, [path, ...args], options, (_, stdout, stderr) => {
+      resolve({ code: child.exitCode, stdout, stderr });
+    });
+  });
+}
+
+/** What a function throws. Fails when it does not. */
+export function thrownBy(run: () => unknown): any {
+  try {
+    run();
+  } catch (error) {
+    return error;
+  }
+  return assert.fail('nothing was thrown');
+}
+
+/** What a promise is rejected with. Fails when it is not. */
+export async function rejectionOf(promise: Promise<unknown>): Promise<any> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  return assert.fail('nothing was thrown');
+}
