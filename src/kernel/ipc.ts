@@ -64,9 +64,10 @@ export function call(
   poke(self + TCB_STATE, awaiting);
   putMessage(partner, me, tag, sequence);
   // SYNC POINT: pairs with awaitMessage of the partner.
-  if ((exchange(partner + TCB_STATE, running(to)) & PARKED) !== 0) wake(partner);
+  const asleep = exchange(partner + TCB_STATE, running(to)) & PARKED;
   countSent(self);
-  if (spin(self + TCB_STATE, running(me), spinLoads)) {
+  if (asleep !== 0) wake(partner);
+  else if (spin(self + TCB_STATE, running(me), spinLoads)) {
     takeMessage(self);
     return isPlain(self) ? OK : finishMessage(self);
   }

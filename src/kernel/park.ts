@@ -9,7 +9,7 @@
 import { add, compareExchange, load, peek, poke, registers } from '#atomics';
 import { notify, now_ms, spinLoads, wait } from '#wait';
 import { R_WOKE } from '../layout/message.ts';
-import { INDEX_MASK, PARK_SLICE_ms, SPIN_PATIENCE } from '../layout/params.ts';
+import { INDEX_MASK, PARK_SLICE_ms, PATIENCE_MISSES, PATIENCE_PROBE, SPIN_PATIENCE } from '../layout/params.ts';
 import { type Processor, processorAt, PROCESSOR_DOORBELL, PROCESSOR_INBOX } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
@@ -46,17 +46,34 @@ export function unclaim(tcb: Tcb, before: number): void {
 /** Rings a thread whose state word had the parked bit when it was published. SYNC POINT: pairs with park. */
 export function wake(tcb: Tcb): void {
   registers[R_WOKE] = 1;
+  // Who is watched by a loop may wait in place all the same, in an upcall of its own.
+  notify(tcb + TCB_STATE);
   const bell = peek(tcb + TCB_BELL);
-  if (bell === 0) notify(tcb + TCB_STATE);
-  else ring(bell);
+  if (bell !== 0) ring(bell);
 }
 
-/** Loads to spin before parking: more for who has just woken the partner whose answer it awaits. */
-export function takePatience(): number {
-  const loads = registers[R_WOKE] === 0 ? spinLoads : spinLoads * SPIN_PATIENCE;
+/** Closed waits of this agent, one after the other, whose long spin was in vain. */
+let misses = 0;
+let probes = 0;
+
+/**
+ * Loads to spin before parking in a closed wait. To spin for as long as a wakeup takes costs at most twice the best
+ * there is, and who has just woken its partner cannot be answered sooner. Where the partner has no core to run on, that
+ * steals its time: after some spins in vain only every so many waits tries again.
+ */
+export function patience(): number {
+  const woke = registers[R_WOKE] !== 0;
   registers[R_WOKE] = 0;
-  return loads;
+  if (misses < PATIENCE_MISSES) return spinLoads * SPIN_PATIENCE;
+  if (woke) return spinLoads;
+  probes = (probes + 1) % PATIENCE_PROBE;
+  return probes === 0 ? spinLoads * SPIN_PATIENCE : 0;
 }
+
+/** Tells whether a patient spin met its answer. */
+export const learnPatience = (met: boolean): void => {
+  misses = met ? 0 : misses + 1;
+};
 
 /** Rings a doorbell: its count goes up, so that a listener about to sleep sees that it must not. */
 export function ring(bell: number): void {

@@ -52,6 +52,11 @@ export const WAKEUP_LONG_ms = 4096;
  */
 export const SPIN_LOADS_PAUSING = 500;
 export const SPIN_LOADS_BARE = 6000;
+/** A wait for an answer spins this many times as long, about 100 us: longer than a wakeup takes. */
+export const SPIN_PATIENCE = 8;
+/** After so many long spins in vain the long spin is tried at every PATIENCE_PROBE-th wait only. */
+export const PATIENCE_MISSES = 4;
+export const PATIENCE_PROBE = 16;
 /** A parked thread looks around at least this often: whoever would have woken it may be gone. */
 export const PARK_SLICE_ms = 1000;
 /** Direct switches between local threads before the event loop runs: the timeslice, in switches. */

@@ -45,6 +45,8 @@ const INLINE_INTEGER = 4;
 const INLINE_FLOAT = 5;
 /** A string in latin1: length and bytes follow. */
 const INLINE_STRING = 6;
+/** A function: the number of its handle follows. */
+const INLINE_FUNCTION = 7;
 
 const floatCell = new Float64Array(1);
 const floatBytes = new Uint8Array(floatCell.buffer);
@@ -85,8 +87,7 @@ export function putResult(value: unknown, task: number): number {
   }
   registerBytes[0] = 1;
   const end = putInline(value, 1);
-  if (end > 0) return INLINE | ((end + 7) >> 3);
-  const tag = putStream(value, 'result', task);
+  const tag = end > 0 ? INLINE | ((end + 7) >> 3) : putStream(value, 'result', task);
   if (functionsPut === null) return tag;
   throw new CodecError(
     'ERR_IPC_NOT_CLONEABLE',
@@ -103,8 +104,18 @@ function putInline(value: unknown, at: number): number {
   else if (value === null) registerBytes[at] = INLINE_NULL;
   else if (value === true) registerBytes[at] = INLINE_TRUE;
   else if (value === false) registerBytes[at] = INLINE_FALSE;
+  else if (typeof value === 'function') return putInlineFunction(value, at);
   else return 0;
   return at + 1;
+}
+
+function putInlineFunction(value: Function, at: number): number {
+  // A second function may be the first again, and only the codec keeps identity.
+  if (functionsPut !== null) return 0;
+  functionsPut = [value];
+  registerBytes[at] = INLINE_FUNCTION;
+  registerBytes[at + 1] = 0;
+  return at + 2;
 }
 
 function putInlineNumber(value: number, at: number): number {
@@ -163,7 +174,7 @@ export function takeArguments(self: Tcb, tag: number, importFunction: ImportFunc
     for (let i = 0; i < (tag & TAG_WORDS); i++) args.push(registerFloats[R_FLOAT + i]);
     return args;
   }
-  if (format === INLINE) return takeInline();
+  if (format === INLINE) return takeInline(importFunction);
   return takeStream(self, tag, importFunction) as unknown[];
 }
 
@@ -174,22 +185,22 @@ export function takeResult(self: Tcb, tag: number, importFunction: ImportFunctio
   if (format === NUMBERS) return registerFloats[R_FLOAT];
   if (format === INLINE) {
     inlineAt = 1;
-    return takeInlineValue();
+    return takeInlineValue(importFunction);
   }
   return takeStream(self, tag, importFunction);
 }
 
 let inlineAt = 0;
 
-function takeInline(): unknown[] {
+function takeInline(importFunction: ImportFunction): unknown[] {
   const count = registerBytes[0]!;
   const args: unknown[] = [];
   inlineAt = 1;
-  for (let i = 0; i < count; i++) args.push(takeInlineValue());
+  for (let i = 0; i < count; i++) args.push(takeInlineValue(importFunction));
   return args;
 }
 
-function takeInlineValue(): unknown {
+function takeInlineValue(importFunction: ImportFunction): unknown {
   const at = inlineAt;
   const kind = registerBytes[at]!;
   if (kind === INLINE_STRING) {
@@ -210,6 +221,10 @@ function takeInlineValue(): unknown {
     for (let i = 0; i < 8; i++) floatBytes[i] = registerBytes[at + 1 + i]!;
     inlineAt = at + 9;
     return floatCell[0];
+  }
+  if (kind === INLINE_FUNCTION) {
+    inlineAt = at + 2;
+    return importFunction(registerBytes[at + 1]!);
   }
   inlineAt = at + 1;
   if (kind === INLINE_NULL) return null;
