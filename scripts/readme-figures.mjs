@@ -1,7 +1,7 @@
 /**
  * Rewrites the figures of README.md between `<!-- bench:prices -->` and `<!-- /bench:prices -->` from
- * bench/results/pingpong.json, the report of `l3 bench pingpong --json`: `node scripts/readme-figures.mjs`. With `--check`
- * nothing is written, and the exit code says whether the figures are those of the report.
+ * bench/results/pingpong.json, the report of `l3 bench pingpong --json`: `node scripts/readme-figures.mjs`. With
+ * `--check` nothing is written, and the exit code says whether the figures are those of the report.
  *
  * No figure is typed by hand. Without a report the text says that there are none; a row that the report lacks is left
  * out of the table.
@@ -33,7 +33,7 @@ const shown = [
 
 /**
  * @typedef {{ cpu?: string, cores?: number, node?: string, commit?: string }} Machine
- * @typedef {{ name: string, ns: number, floor_ns: number, ratio: number, p10: number, p90: number, floor?: string }} Row
+ * @typedef {{ name: string, ns: number, floor_ns: number, ratio: number, p10: number, p90: number }} Row
  * @typedef {{ machine?: Machine, rows: Row[] }} Report
  */
 
@@ -52,7 +52,7 @@ const ratio = (value) => value.toFixed(value < 10 ? 2 : 0);
 export function figures(report) {
   if (report === undefined) {
     return (
-      `No figures have been generated yet: run \`npx l3 bench pingpong --json > ${resultsPath}\`, ` +
+      `No figures have been generated yet: make the folder \`bench/results\`, run \`npx l3 bench pingpong --json > ${resultsPath}\`, ` +
       'then `node scripts/readme-figures.mjs`.'
     );
   }
