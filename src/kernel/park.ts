@@ -9,7 +9,7 @@
 import { add, compareExchange, load, peek, poke, registers } from '#atomics';
 import { notify, now_ms, spinLoads, wait } from '#wait';
 import { R_WOKE } from '../layout/message.ts';
-import { INDEX_MASK, PARK_SLICE_ms, PATIENCE_MISSES, PATIENCE_PROBE, SPIN_PATIENCE } from '../layout/params.ts';
+import { INDEX_MASK, PARK_SLICE_ms, PATIENCE_CREDIT_MAX, PATIENCE_PROBE, SPIN_PATIENCE } from '../layout/params.ts';
 import { type Processor, processorAt, PROCESSOR_DOORBELL, PROCESSOR_INBOX } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
@@ -52,28 +52,27 @@ export function wake(tcb: Tcb): void {
   if (bell !== 0) ring(bell);
 }
 
-/** Closed waits of this agent, one after the other, whose long spin was in vain. */
-let misses = 0;
+/** What long spins have earned: one each that met its answer, less one each that was in vain. */
+let credit = PATIENCE_CREDIT_MAX;
 let probes = 0;
 
 /**
  * Loads to spin before parking in a closed wait. To spin for as long as a wakeup takes costs at most twice the best
- * there is, and who has just woken its partner cannot be answered sooner. Where the partner has no core to run on, that
- * steals its time: after some spins in vain only every so many waits tries again.
+ * there is, and who has just woken its partner cannot be answered sooner. Where the partner has no core to run on, it
+ * steals its time: when long spins have been in vain too often, only every so many waits tries one.
  */
 export function patience(): number {
   const woke = registers[R_WOKE] !== 0;
   registers[R_WOKE] = 0;
-  if (misses < PATIENCE_MISSES) return spinLoads * SPIN_PATIENCE;
-  if (woke) return spinLoads;
   probes = (probes + 1) % PATIENCE_PROBE;
-  return probes === 0 ? spinLoads * SPIN_PATIENCE : 0;
+  return woke || credit > 0 || probes === 0 ? spinLoads * SPIN_PATIENCE : spinLoads;
 }
 
-/** Tells whether a patient spin met its answer. */
-export const learnPatience = (met: boolean): void => {
-  misses = met ? 0 : misses + 1;
-};
+/** Tells whether a long spin met its answer. */
+export function learnPatience(met: boolean): void {
+  if (met) credit = Math.min(credit + 1, PATIENCE_CREDIT_MAX);
+  else if (credit > 0) credit--;
+}
 
 /** Rings a doorbell: its count goes up, so that a listener about to sleep sees that it must not. */
 export function ring(bell: number): void {

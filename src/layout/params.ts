@@ -54,9 +54,10 @@ export const SPIN_LOADS_PAUSING = 500;
 export const SPIN_LOADS_BARE = 6000;
 /** A wait for an answer spins this many times as long, about 100 us: longer than a wakeup takes. */
 export const SPIN_PATIENCE = 8;
-/** After so many long spins in vain the long spin is tried at every PATIENCE_PROBE-th wait only. */
-export const PATIENCE_MISSES = 4;
-export const PATIENCE_PROBE = 16;
+/** Credit of long spins: each that meets its answer adds one, each in vain takes one. */
+export const PATIENCE_CREDIT_MAX = 16;
+/** Without credit every so many waits tries a long spin all the same. */
+export const PATIENCE_PROBE = 8;
 /** A parked thread looks around at least this often: whoever would have woken it may be gone. */
 export const PARK_SLICE_ms = 1000;
 /** Direct switches between local threads before the event loop runs: the timeslice, in switches. */
