@@ -58,7 +58,18 @@ import {
   waiting,
 } from '../layout/tcb.ts';
 import { redirect, sameClan } from './clan.ts';
-import { claim, doorbellOf, park, pollingQueue, ring, takePatience, unclaim, wake, withdraw } from './park.ts';
+import {
+  claim,
+  doorbellOf,
+  park,
+  pollingQueue,
+  ring,
+  patience,
+  learnPatience,
+  unclaim,
+  wake,
+  withdraw,
+} from './park.ts';
 import { dequeue, enqueue, findInQueue, firstInQueue, queueOf, removeFromQueue } from './queue.ts';
 import {
   countSent,
@@ -201,12 +212,16 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
   const here = running(me);
   let phase = target === 0 ? WAIT : POLL;
   let deadline_ms = NEVER;
-  const patience = takePatience();
-  const isBrief = receiveTimeout_ms === SPIN_ONLY || receiveTimeout_ms === OPEN_ONLY;
-  for (let spins = !isBrief ? patience : receiveTimeout_ms === OPEN_ONLY ? 0 : spinLoads; ; spins--) {
+  const isClosed = phase === WAIT && (load(self + TCB_STATE) & INDEX_MASK) !== ANY_INDEX;
+  let spins = isClosed ? patience() : receiveTimeout_ms === OPEN_ONLY ? 0 : spinLoads;
+  let learns = isClosed && spins > spinLoads;
+  for (; ; spins--) {
     const state = load(self + TCB_STATE);
     // A send ends with the own message still in the line; anything else was written by a partner or the kernel.
-    if (state === here) return phase === POLL && peek(self + TCB_SENDER) === me ? sent(self, target) : received(self);
+    if (state === here) {
+      if (learns) learnPatience(true);
+      return phase === POLL && peek(self + TCB_SENDER) === me ? sent(self, target) : received(self);
+    }
     const kind = state & KIND_MASK;
     if (kind === WAIT && phase === POLL) {
       // Taken out of the queue: from here on it is the answer that is waited for.
@@ -232,6 +247,8 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
         continue;
       }
     }
+    if (learns) learnPatience(false);
+    learns = false;
     park(self, state, remaining_ms);
   }
 }

@@ -20,6 +20,7 @@ import {
   NEVER,
   NOT_YET,
   OK,
+  PEER_GONE,
   R_CALLED,
   R_SENDER,
   R_SEQUENCE,
@@ -37,7 +38,7 @@ import {
 } from '../layout/message.ts';
 import { ANY_INDEX, CALLS_IN_FLIGHT, INDEX_MASK } from '../layout/params.ts';
 import { type Tcb, TCB_DEADLINE, TCB_SINCE, type ThreadId, tcbOf } from '../layout/tcb.ts';
-import { agent, idOf } from '../user/agent.ts';
+import { agent, idOf, isAttached } from '../user/agent.ts';
 import { setDeadline, unwatch, watch, type Watcher } from '../user/loop.ts';
 import { awaitAnswer } from './answer.ts';
 import { continueStack, joinStacks } from './errors-codec.ts';
@@ -239,6 +240,7 @@ class PendingCall implements Watcher {
   /** Sends the message, which is in the registers, by `tcb`. */
   start(tcb: Tcb): void {
     this.tcb = tcb;
+    active.add(this);
     const { target } = this;
     target.inFlight++;
     poke(tcb + TCB_SINCE, now_ms());
@@ -346,6 +348,8 @@ class PendingCall implements Watcher {
     const from = registers[R_SENDER]! as ThreadId;
     const sequence = registers[R_SEQUENCE]!;
     const answer = (tag: number): void => {
+      // The system may have ended while the callback's promise was settled.
+      if (!active.has(this)) return;
       const awaitedOf = this.answers === 0 ? this.target.id : this.answers;
       const code = replyAndWaitFrom(tcb, from, sequence, tag, awaitedOf, this.awaited);
       if (code === OK) {
@@ -370,7 +374,20 @@ class PendingCall implements Watcher {
     this.onAbort = null;
   }
 
+  /** Ends the call with its system. Its tcb is gone. */
+  endWithSystem(): void {
+    if (this.tcb === 0) {
+      this.leaveQueue(failure(PEER_GONE, this.calling));
+      return;
+    }
+    active.delete(this);
+    unwatch(this);
+    this.stopListening();
+    this.fail(failure(PEER_GONE, this.calling));
+  }
+
   private end(): void {
+    active.delete(this);
     this.stopListening();
     this.target.inFlight--;
     this.closeUpcall?.();
@@ -379,6 +396,15 @@ class PendingCall implements Watcher {
 }
 
 export type { PendingCall };
+
+/** Calls that have been sent and not been answered. */
+const active = new Set<PendingCall>();
+
+/** Ends every call of the event loop: the system is shutting down. */
+export function endCalls(): void {
+  for (const { queue } of starved) for (const call of queue) call.endWithSystem();
+  for (const call of active) call.endWithSystem();
+}
 
 let isStarting = false;
 let startAgain = false;
@@ -422,6 +448,7 @@ export function callAsync(
     const { signal } = options;
     const calling = callingOf(target, name, options, now_ms());
     if (signal !== undefined && signal.aborted) throw abortedError(calling, signal);
+    if (!isAttached()) throw new IpcError('ERR_IPC_SHUTDOWN', `${target.name}.${name}(): its system has ended`);
     const tag = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args);
     const pending = new PendingCall(target, calling, signal, tag, resolve);
     const tcb = target.inFlight < IN_FLIGHT_PER_TARGET && target.queue.size === 0 ? takeCallTcb() : 0;

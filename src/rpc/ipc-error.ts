@@ -45,6 +45,8 @@ export class IpcError extends Error {
   }
 }
 
+// A bundler may rename the class; people see its name.
+Object.defineProperty(IpcError, 'name', { value: 'IpcError', configurable: true });
 // On the prototype, as with the built-in errors: the stack's first line has the name, inspection does not repeat it.
 Object.defineProperty(IpcError.prototype, 'name', { value: 'IpcError', configurable: true, writable: true });
 

@@ -39,14 +39,12 @@ export function openServer(): void {
 const listener = (): Watcher => ({ tcb: agent.server, polls: false, onTaken: () => {}, onMessage });
 
 function resume(): void {
-  listen(listener());
-  run(receive(agent.server, 0, OPEN_ONLY), OPEN_ONLY);
+  if (run(receive(agent.server, 0, OPEN_ONLY), OPEN_ONLY)) listen(listener());
 }
 
 /** After a timeslice in place: if nothing else is to do, the loop ends at once and we are back in place. */
 function resumeAsleep(): void {
-  run(receive(agent.server, 0, OPEN_ONLY), OPEN_ONLY);
-  listenAsleep(listener());
+  if (run(receive(agent.server, 0, OPEN_ONLY), OPEN_ONLY)) listenAsleep(listener());
 }
 
 function onHandlerEnd(): void {
@@ -60,8 +58,10 @@ function onHandlerEnd(): void {
 
 /** The loop found the server thread running: there is a message in its line. */
 function onMessage(): void {
+  // Who is closed must not be watched: what lies in its line has been served.
+  stopListening();
   takeMessage(agent.server);
-  run(finishMessage(agent.server), OPEN_ONLY);
+  if (run(finishMessage(agent.server), OPEN_ONLY)) listen(listener());
 }
 
 /**

@@ -8,7 +8,7 @@ import { METHOD_FIRST } from './serve.ts';
 import type { CallOptions, Stubs } from './types.ts';
 
 /** Names under which JavaScript looks for thenables and prototypes: no stub has them. */
-const REFUSED = new Set(['then', 'constructor', 'prototype', '__proto__']);
+export const REFUSED: ReadonlySet<string> = new Set(['then', 'constructor', 'prototype', '__proto__']);
 
 export type Caller = (
   target: Target,

@@ -27,11 +27,20 @@ export interface Start {
   readonly server: ThreadId;
   readonly name: string;
   readonly options: SpawnOptions;
+  /** Whether timers and sockets of the task keep the process alive. */
+  readonly holds: boolean;
+}
+
+/** A task on its way. */
+export interface Starting {
+  readonly hosted: Promise<HostedTask>;
+  /** The same, blocking this thread until the task is there; throws what `hosted` would reject with. */
+  wait(): HostedTask;
 }
 
 /** A kind of task. */
 export interface TaskHost {
-  start(start: Start): Promise<HostedTask>;
+  start(start: Start): Starting;
   /** The same, blocking this thread. */
   startSync(start: Start): HostedTask;
 }

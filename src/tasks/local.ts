@@ -55,7 +55,7 @@ import { type Caller, makeStubs } from '../rpc/stub.ts';
 import { makeTarget, type Options, type Target } from '../rpc/call.ts';
 import type { TaskExit } from '../rpc/types.ts';
 import { asTask, setLocalHost } from './here.ts';
-import type { HostedTask, Start, TaskHost } from './host.ts';
+import type { HostedTask, Start, Starting, TaskHost } from './host.ts';
 
 /** The promise that the handler of the call under way has given, when it is asynchronous. */
 let given: PromiseLike<unknown> | null = null;
@@ -377,14 +377,18 @@ const failed = (start: Start, error: unknown): IpcError => {
   );
 };
 
-async function start(begun: Start): Promise<HostedTask> {
-  let exports: Record<string, unknown>;
-  try {
-    exports = (await import(begun.url.href)) as Record<string, unknown>;
-  } catch (error) {
-    throw failed(begun, error);
-  }
-  return finishStart(begun, exports);
+function start(begun: Start): Starting {
+  let hosted: HostedTask | null = null;
+  const importLater = async (): Promise<HostedTask> => {
+    let exports: Record<string, unknown>;
+    try {
+      exports = (await import(begun.url.href)) as Record<string, unknown>;
+    } catch (error) {
+      throw failed(begun, error);
+    }
+    return (hosted ??= finishStart(begun, exports));
+  };
+  return { hosted: importLater(), wait: () => (hosted ??= startSync(begun)) };
 }
 
 function startSync(begun: Start): HostedTask {

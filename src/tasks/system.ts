@@ -42,13 +42,13 @@ import {
 } from '../layout/tcb.ts';
 import { ANY_INDEX } from '../layout/params.ts';
 import { agent, createStandingThreads, detach, isAttached, isShuttingDown, startSystem } from '../user/agent.ts';
-import { stopLoop } from '../user/loop.ts';
+import { settle, stopLoop } from '../user/loop.ts';
 import { findTask, liveTasks, nameOf, registerName, setName } from '../user/names.ts';
-import { callSync, dropCallTcbs, setCallsInFlight, type Options, makeTarget } from '../rpc/call.ts';
+import { callSync, dropCallTcbs, endCalls, setCallsInFlight, type Options, makeTarget } from '../rpc/call.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import { METHOD_DESCRIBE } from '../rpc/serve.ts';
 import { openServer } from '../rpc/server.ts';
-import { type Callers, completeOptions, makeStubs } from '../rpc/stub.ts';
+import { type Callers, completeOptions, makeStubs, REFUSED } from '../rpc/stub.ts';
 import type {
   BootOptions,
   CallOptions,
@@ -131,9 +131,9 @@ class TaskHandle implements Task {
 }
 
 /** Makes the records of a new task. Throws ERR_IPC_LIMIT or, for a taken name, ERR_IPC_SPAWN_FAILED. */
-function prepare(url: URL | string, options: SpawnOptions): { host: TaskHost; start: Start } {
+function prepare(url: URL | string, options: SpawnOptions, holds = true): { host: TaskHost; start: Start } {
   refuseUnknown('spawn()', options, SPAWN_OPTIONS);
-  if (isShuttingDown()) throw new IpcError('ERR_IPC_SHUTDOWN', 'the system is shutting down');
+  if (!isAttached() || isShuttingDown()) throw new IpcError('ERR_IPC_SHUTDOWN', 'the system is shutting down');
   completeOptions({ timeout: options.timeout }, inherited());
   const { concurrency } = options;
   if (concurrency !== undefined && !(Number.isSafeInteger(concurrency) && concurrency > 0)) {
@@ -158,7 +158,7 @@ function prepare(url: URL | string, options: SpawnOptions): { host: TaskHost; st
       task: name,
     });
   }
-  return { host, start: { url: module, taskId, server, name, options } };
+  return { host, start: { url: module, taskId, server, name, options, holds } };
 }
 
 /** Registers the name of a task; the records of one that cannot have it are given back. */
@@ -215,29 +215,57 @@ function discard(task: TaskRecord): void {
 const handle = (hosted: HostedTask, options: SpawnOptions): TaskHandle =>
   new TaskHandle(hosted, completeOptions({ timeout: options.timeout }, inherited()));
 
+function startSync(url: URL | string, options: SpawnOptions, holds = true): TaskHandle {
+  const { host, start } = prepare(url, options, holds);
+  return named(start, () => handle(host.startSync(start), options));
+}
+
+/** A task on its way: to be awaited, or to be waited for in place. */
+interface Begun {
+  readonly handle: Promise<TaskHandle>;
+  wait(): TaskHandle;
+}
+
+function begin(url: URL | string, options: SpawnOptions, holds = true): Begun {
+  const { host, start } = prepare(url, options, holds);
+  const starting = named(start, () => host.start(start));
+  let made: TaskHandle | null = null;
+  const make = (hosted: HostedTask): TaskHandle => (made ??= handle(hosted, options));
+  const later = starting.hosted.then(make, (error: unknown) => {
+    forget(start);
+    throw error;
+  });
+  return { handle: later, wait: () => made ?? named(start, () => make(starting.wait())) };
+}
+
+/** Runs what starts a task, and takes the name back when it throws. */
+function named<T>(start: Start, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    forget(start);
+    throw error;
+  }
+}
+
 /** The system as this agent sees it. */
 class KernelSystem implements System {
   private ending: Promise<void> | null = null;
 
+  // oxlint-disable-next-line typescript/require-await -- what is wrong with the options rejects, it does not throw
   readonly spawn = async (url: URL | string, options: SpawnOptions = {}): Promise<TaskHandle> => {
-    const { host, start } = prepare(url, options);
-    try {
-      return handle(await host.start(start), options);
-    } catch (error) {
-      forget(start);
-      throw error;
-    }
+    this.checkOpen();
+    return begin(url, options).handle;
   };
 
   readonly spawnSync = (url: URL | string, options: SpawnOptions = {}): TaskHandle => {
-    const { host, start } = prepare(url, options);
-    try {
-      return handle(host.startSync(start), options);
-    } catch (error) {
-      forget(start);
-      throw error;
-    }
+    this.checkOpen();
+    return startSync(url, options);
   };
+
+  private checkOpen(): void {
+    if (this.ending !== null) throw new IpcError('ERR_IPC_SHUTDOWN', 'the system is shut down');
+  }
 
   tasks(): TaskInfo[] {
     return liveTasks().map(describeTask);
@@ -262,12 +290,14 @@ async function endSystem(): Promise<void> {
   const isMain = peek(agent.task + TASK_KIND) === TASK_KIND_MAIN;
   if (isMain) store(HEADER_SHUTDOWN, 1);
   await endWorkers();
-  // Answers of the repair are still on their way to the callers of this agent.
+  // What the repair answered is still in the tcbs of this agent's callers; those that waited for a tcb follow.
+  settle();
   await new Promise((resolve) => setImmediate(resolve));
   if (!isMain) return;
   process.off('beforeExit', stayForLoops);
   stopLoop();
   endLocals();
+  endCalls();
   for (const task of liveTasks()) if (task !== agent.task) discard(task);
   discard(agent.task);
   dropCallTcbs();
@@ -342,24 +372,28 @@ class LazyTask implements Task {
   private readonly url: URL | string;
   private readonly options: SpawnOptions;
   private started: Task | null = null;
-  private starting: Promise<Task> | null = null;
+  private starting: Begun | null = null;
 
   constructor(url: URL | string, options: SpawnOptions) {
     this.url = url;
     this.options = options;
   }
 
+  /** The task, started in place if it has not been, or waited for if it is on its way. */
   private task(): Task {
-    this.started ??= bootSync().spawnSync(this.url, this.options);
+    if (this.started === null) {
+      bootSync();
+      this.started = this.starting?.wait() ?? startSync(this.url, this.options, false);
+    }
     return this.started;
   }
 
   private async taskLater(): Promise<Task> {
     if (this.started !== null) return this.started;
-    this.starting ??= boot()
-      .then((booted) => booted.spawn(this.url, this.options))
-      .then((task) => (this.started ??= task));
-    return this.starting;
+    bootSync();
+    this.starting ??= begin(this.url, this.options, false);
+    this.started = await this.starting.handle;
+    return this.started;
   }
 
   get sync(): Stubs['sync'] {
@@ -414,7 +448,7 @@ const invoke = (stub: unknown, name: string, args: unknown[]): unknown =>
 function lazyStub(call: (name: string, args: unknown[]) => unknown): Record<string, never> {
   return new Proxy(Object.create(null) as Record<string, never>, {
     get: (_, name) =>
-      typeof name === 'symbol' || name === 'then' || name === 'constructor'
+      typeof name === 'symbol' || REFUSED.has(name) || name === 'toJSON'
         ? undefined
         : (...args: unknown[]) => call(name, args),
   });

@@ -7,7 +7,7 @@ import threads from 'node:worker_threads';
 import { peek, registers } from '#atomics';
 import { repairTask } from '../kernel/fault.ts';
 import { send } from '../kernel/ipc-slow.ts';
-import { NEVER, R_TAG, SEND } from '../layout/message.ts';
+import { NEVER, R_TAG, SEND, TAG_FLAG } from '../layout/message.ts';
 import { TASK_CHIEF, TASK_EXIT_CODE, TASK_LOOP_ALIVE, type TaskId } from '../layout/task.ts';
 import { TCB_ID, type ThreadId } from '../layout/tcb.ts';
 import { poke } from '../platform/atomics.ts';
@@ -60,7 +60,8 @@ async function main(): Promise<void> {
 }
 
 function sayError(error: unknown, chief: number): void {
-  const tag = putThrown(error, chief);
+  // The kind of a message that is sent says nothing else; the flag tells the two kinds of hello apart.
+  const tag = putThrown(error, chief) | TAG_FLAG;
   send(agent.server, start.spawner as ThreadId, tag, NEVER);
   process.exit(1);
 }

@@ -5,13 +5,14 @@
  */
 import { inspect } from 'node:util';
 import { MessageChannel, type MessagePort, Worker, type WorkerOptions } from 'node:worker_threads';
-import { peek, registers } from '#atomics';
+import { load, peek, registers } from '#atomics';
 import { freeThreads, repairTask } from '../kernel/fault.ts';
 import { awaitMessage, finishMessage, startReceive } from '../kernel/ipc-slow.ts';
 import { freeTask } from '../kernel/tcb.ts';
-import { NEVER, NOT_YET, OK, R_TAG, type Result, TAG_KIND, ERROR } from '../layout/message.ts';
+import { NEVER, NOT_YET, OK, R_TAG, type Result, TAG_FLAG } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
-import { TASK_DEAD, TASK_EXIT_CODE, TASK_ID, TASK_LOOP_ALIVE, TASK_STATE, taskAt } from '../layout/task.ts';
+import { HEADER_TASKS_MAX } from '../layout/map.ts';
+import { TASK_CHIEF, TASK_DEAD, TASK_EXIT_CODE, TASK_FREE, TASK_ID, TASK_LOOP_ALIVE, TASK_STATE, taskAt } from '../layout/task.ts';
 import { TCB_ID, type Tcb } from '../layout/tcb.ts';
 import { poke } from '../platform/atomics.ts';
 import { memory } from '../platform/memory.ts';
@@ -26,7 +27,8 @@ import { takeResult } from '../rpc/payload.ts';
 import { grantHost, revokeHost } from '../rpc/serve.ts';
 import { makeStubs } from '../rpc/stub.ts';
 import type { TaskExit } from '../rpc/types.ts';
-import type { HostedTask, Start, TaskHost } from './host.ts';
+import { defaultTimeout_ms } from './here.ts';
+import type { HostedTask, Start, Starting, TaskHost } from './host.ts';
 
 /** What a worker finds under `l3kernel` in its workerData. */
 export interface WorkerStart {
@@ -57,6 +59,8 @@ interface Running {
   readonly taskId: number;
   readonly worker: Worker;
   readonly exited: Promise<TaskExit>;
+  /** Work in its loop keeps the process alive. */
+  readonly holds: boolean;
   error: unknown;
   killed: boolean;
   alive: boolean;
@@ -64,8 +68,10 @@ interface Running {
 
 /** Workers that this agent started and that have not exited. */
 const running = new Set<Running>();
+/** What to do with tasks that are not ready when the system is shut down. */
+const starting = new Set<() => void>();
 
-function launch(start: Start, spawner: number, timeout_ms: number): Running {
+function launch(start: Start, spawner: number): Running {
   const { options, taskId, url } = start;
   const hostNames = options.host === undefined ? [] : grantHost(taskId, options.host as Record<string, unknown>);
   const { port1, port2 } = new MessageChannel();
@@ -76,7 +82,7 @@ function launch(start: Start, spawner: number, timeout_ms: number): Running {
     spawner,
     hostNames,
     concurrency: options.concurrency ?? Number.POSITIVE_INFINITY,
-    timeout_ms,
+    timeout_ms: defaultTimeout_ms,
     port: port2,
     bootstrap,
   };
@@ -102,6 +108,7 @@ function follow(worker: Worker, start: Start): Running {
     taskId: start.taskId,
     worker,
     exited: exitOf(worker, start, () => state),
+    holds: start.holds,
     error: undefined,
     killed: false,
     alive: true,
@@ -137,6 +144,11 @@ function exitReason(code: number, error: unknown, killed: boolean): string {
 function bury(taskId: number, code: number): void {
   const task = taskAt(taskId & INDEX_MASK);
   if (peek(task + TASK_ID) !== taskId) return;
+  // The workers that it started have ended with it, and its local tasks had no other agent.
+  for (let index = 1; index <= peek(HEADER_TASKS_MAX); index++) {
+    const made = taskAt(index);
+    if (load(made + TASK_STATE) !== TASK_FREE && peek(made + TASK_CHIEF) === taskId) bury(peek(made + TASK_ID), 1);
+  }
   const holder = peek(agent.caller + TCB_ID) & INDEX_MASK;
   poke(task + TASK_EXIT_CODE, code);
   repairTask(task, holder);
@@ -158,7 +170,7 @@ function spawnFailed(start: Start, cause: unknown): IpcError {
 /** The hello in the registers of `self`: the export list. Throws what the module threw. */
 function readHello(self: Tcb): string[] {
   const tag = registers[R_TAG]!;
-  if ((tag & TAG_KIND) === ERROR) throw takeThrown(self, tag);
+  if ((tag & TAG_FLAG) !== 0) throw takeThrown(self, tag);
   return takeResult(self, tag) as string[];
 }
 
@@ -184,55 +196,72 @@ function hosted(start: Start, state: Running, names: readonly string[]): HostedT
   };
 }
 
-function start(begun: Start): Promise<HostedTask> {
-  return new Promise((resolve, reject) => {
-    const tcb = takeCallTcb();
-    if (tcb === 0) {
-      reject(new IpcError('ERR_IPC_LIMIT', `task '${begun.name}': too many calls are in flight to start a task`));
-      return;
-    }
-    let state: Running;
-    const finish = (code: Result): void => {
-      unwatch(watcher);
-      try {
-        if (code === OK) resolve(hosted(begun, state, readHello(tcb)));
-        else void state.exited.then(({ reason }) => reject(spawnFailed(begun, state.error ?? new Error(reason))));
-      } catch (error) {
-        reject(spawnFailed(begun, error));
-      }
-      giveCallTcb(tcb);
-    };
-    const watcher: Watcher = {
-      tcb,
-      polls: false,
-      onTaken: () => {},
-      onMessage: () => {
-        takeMessage(tcb);
-        finish(finishMessage(tcb));
-      },
-    };
-    // The wait begins before the worker does: its hello finds us waiting.
-    const waits = startReceive(tcb, begun.server);
+function start(begun: Start): Starting {
+  const tcb = takeCallTcb();
+  if (tcb === 0) {
+    bury(begun.taskId, 1);
+    const text = `task '${begun.name}': too many calls are in flight to start a task`;
+    throw new IpcError('ERR_IPC_LIMIT', text, { task: begun.name });
+  }
+  // The wait begins before the worker does: its hello finds us waiting.
+  const waits = startReceive(tcb, begun.server);
+  let state: Running;
+  try {
+    state = launch(begun, idOf(tcb));
+  } catch (error) {
+    bury(begun.taskId, 1);
+    giveCallTcb(tcb);
+    throw spawnFailed(begun, error);
+  }
+  let outcome: { hosted: HostedTask } | { error: unknown } | null = null;
+  const { promise, resolve, reject } = Promise.withResolvers<HostedTask>();
+  /** `code` OK: the hello is in the registers. */
+  const finish = (code: Result): void => {
+    unwatch(watcher);
+    starting.delete(onShutdown);
     try {
-      state = launch(begun, idOf(tcb), timeoutOf(begun));
+      if (code === OK) outcome = { hosted: hosted(begun, state, readHello(tcb)) };
     } catch (error) {
-      bury(begun.taskId, 1);
-      giveCallTcb(tcb);
-      reject(spawnFailed(begun, error));
-      return;
+      outcome = { error: spawnFailed(begun, error) };
     }
-    if (waits === NOT_YET) watch(watcher);
-    else finish(waits);
-  });
+    if (outcome === null) void state.exited.then(({ reason }) => reject(endedEarly(begun, state, reason)));
+    else if ('hosted' in outcome) resolve(outcome.hosted);
+    else reject(outcome.error as Error);
+    giveCallTcb(tcb);
+  };
+  const onShutdown = (): void => {
+    unwatch(watcher);
+    reject(new IpcError('ERR_IPC_SHUTDOWN', `task '${begun.name}' did not start: the system is shutting down`));
+  };
+  const watcher: Watcher = {
+    tcb,
+    polls: false,
+    onTaken: () => {},
+    onMessage: () => {
+      takeMessage(tcb);
+      finish(finishMessage(tcb));
+    },
+  };
+  starting.add(onShutdown);
+  if (waits === NOT_YET) watch(watcher);
+  else finish(waits);
+  const wait = (): HostedTask => {
+    if (outcome === null) finish(awaitMessage(tcb, NEVER, NEVER));
+    if (outcome === null) throw endedEarly(begun, state, 'the worker ended before it was ready');
+    if ('hosted' in outcome) return outcome.hosted;
+    throw outcome.error;
+  };
+  return { hosted: promise, wait };
 }
 
-const timeoutOf = (begun: Start): number => begun.options.timeout ?? NEVER;
+const endedEarly = (begun: Start, { error }: Running, reason: string): IpcError =>
+  spawnFailed(begun, error ?? new Error(reason));
 
 function startSync(begun: Start): HostedTask {
   const self = agent.current;
   let state: Running;
   try {
-    state = launch(begun, idOf(self), timeoutOf(begun));
+    state = launch(begun, idOf(self));
   } catch (error) {
     bury(begun.taskId, 1);
     throw spawnFailed(begun, error);
@@ -243,7 +272,7 @@ function startSync(begun: Start): HostedTask {
     takeMessage(self);
     code = finishMessage(self);
   }
-  if (code !== OK) throw spawnFailed(begun, state.error ?? new Error('the worker ended before it was ready'));
+  if (code !== OK) throw endedEarly(begun, state, 'the worker ended before it was ready');
   let names: string[];
   try {
     names = readHello(self);
@@ -258,6 +287,8 @@ export const workerHost: TaskHost = { start, startSync };
 /** Ends every worker that this agent started; resolves when all have exited. */
 export async function endWorkers(): Promise<void> {
   const ending = [...running];
+  for (const end of starting) end();
+  starting.clear();
   for (const state of ending) state.killed = true;
   await Promise.all(ending.map((state) => state.worker.terminate()));
   await Promise.all(ending.map((state) => state.exited));
@@ -267,7 +298,8 @@ export async function endWorkers(): Promise<void> {
  * Whether a worker of this agent has work in its loop (timers, sockets), or is about to exit: the process lives for it.
  */
 export const someLoopLives = (): boolean =>
-  [...running].some(({ taskId }) => {
+  [...running].some(({ taskId, holds }) => {
+    if (!holds) return false;
     const task = taskAt(taskId & INDEX_MASK);
     return peek(task + TASK_LOOP_ALIVE) !== 0 || peek(task + TASK_STATE) === TASK_DEAD;
   });

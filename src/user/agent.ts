@@ -17,8 +17,8 @@ import {
   TASK_STATE,
   taskAt,
 } from '../layout/task.ts';
-import { type Tcb, TCB_ID, type ThreadId, tcbOf } from '../layout/tcb.ts';
-import { HEADER_SHUTDOWN } from '../layout/map.ts';
+import { type Tcb, TCB_ID, tcbAt, type ThreadId, tcbOf } from '../layout/tcb.ts';
+import { HEADER_SHUTDOWN, HEADER_TASKS, HEADER_TASKS_MAX, HEADER_THREADS_MAX } from '../layout/map.ts';
 import { layoutHash } from '../layout/describe.ts';
 import { createTask, createThread, formatMemory, giveWindow, isFormatted } from '../kernel/tcb.ts';
 import { startClock } from '../platform/clock.ts';
@@ -60,6 +60,10 @@ export function startSystem(limits: AgentLimits): void {
   if (!isFormatted(layoutHash)) {
     formatMemory(threads, tasks, layoutHash);
     startClock();
+  } else if (peek(HEADER_TASKS) === 0) {
+    // The memory of a system that has ended: the ids in it go on, the limits are new.
+    poke(HEADER_THREADS_MAX, threads);
+    poke(HEADER_TASKS_MAX, tasks);
   }
   const taskId = createTask(0 as TaskId, TASK_KIND_MAIN, 0);
   createStandingThreads(taskId);
@@ -96,7 +100,10 @@ export function attach(taskId: TaskId): void {
   store(task + TASK_STATE, TASK_ALIVE);
 }
 
-/** Forgets the system: the agent may boot another one. */
+/** Forgets the system: the agent may boot another one. Stubs that outlive it act for the null thread, and reach nobody. */
 export function detach(): void {
   agent.taskId = 0 as TaskId;
+  agent.caller = tcbAt(0);
+  agent.server = tcbAt(0);
+  agent.current = tcbAt(0);
 }

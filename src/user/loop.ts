@@ -249,6 +249,11 @@ function keepLoopAlive(alive: boolean): void {
   else keepAlive.unref();
 }
 
+/** Gives every watched thread the news that it has by now. */
+export function settle(): void {
+  while (scan());
+}
+
 /** Ends all watching: the agent leaves its system. */
 export function stopLoop(): void {
   pending.length = 0;
