@@ -12,7 +12,16 @@ import { freeTask } from '../kernel/tcb.ts';
 import { NEVER, NOT_YET, OK, R_TAG, type Result, TAG_FLAG } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
 import { HEADER_TASKS_MAX } from '../layout/map.ts';
-import { TASK_CHIEF, TASK_DEAD, TASK_EXIT_CODE, TASK_FREE, TASK_ID, TASK_LOOP_ALIVE, TASK_STATE, taskAt } from '../layout/task.ts';
+import {
+  TASK_CHIEF,
+  TASK_DEAD,
+  TASK_EXIT_CODE,
+  TASK_FREE,
+  TASK_ID,
+  TASK_LOOP_ALIVE,
+  TASK_STATE,
+  taskAt,
+} from '../layout/task.ts';
 import { TCB_ID, type Tcb } from '../layout/tcb.ts';
 import { poke } from '../platform/atomics.ts';
 import { memory } from '../platform/memory.ts';
