@@ -11,11 +11,7 @@ import {
   HEADER_WINDOW_NEXT,
 } from '../layout/map.ts';
 import { ANY_INDEX, WINDOW_SMALL_BYTES } from '../layout/params.ts';
-import {
-  PROCESSOR_INBOX,
-  PROCESSOR_READY_LAST,
-  TASK_SERVER,
-} from '../layout/task.ts';
+import { PROCESSOR_INBOX, PROCESSOR_READY_LAST, TASK_SERVER } from '../layout/task.ts';
 import {
   homePolling,
   locked,
@@ -76,7 +72,7 @@ const damages: [says: RegExp, damage: Damage][] = [
   [/belongs to a task that is gone/, ({ target }) => [[target + TCB_TASK, peek(target + TCB_TASK) + 0x10000]]],
   [/is in a long transfer/, ({ target }) => [[target + TCB_TRANSFER, idOf(target)]]],
   [/the polling-me queue of thread \d+ is locked by 3/, ({ target }) => [[target + TCB_QUEUE_LOCK, 3]]],
-  [/the inbox of processor 1 is locked by 3/, () => [[root.processor + PROCESSOR_INBOX, 3]]],
+  [/the inbox of processor \d+ is locked by 3/, () => [[root.processor + PROCESSOR_INBOX, 3]]],
   [/holds thread \d+, which does not exist/, ({ target }) => [[target + TCB_QUEUE_FIRST, freeIndex()]]],
   [/polling-me queue .*: thread \d+ has a wrong back link/, ({ pollers }) => [[pollers[1] + TCB_POLL_PREVIOUS, 0]]],
   [/stands behind a later arrival/, ({ pollers }) => [[pollers[1] + TCB_TICKET, -5]]],
@@ -90,18 +86,30 @@ const damages: [says: RegExp, damage: Damage][] = [
   [/polling-me queue .* has no end/, ({ pollers }) => [[pollers[1] + TCB_POLL_NEXT, indexOf(pollers[0])]]],
   [/polling-me queue .* has a wrong last entry/, ({ target }) => [[target + TCB_QUEUE_LAST, 0]]],
   [/has a server thread that is gone/, ({ target }) => [[root.task + TASK_SERVER, idOf(target) + 0x10000]]],
-  [/ready queue 1: thread \d+ is not marked/, ({ ready }) => [[ready[0] + TCB_READY_LINKED, 0]]],
-  [/ready queue 1 has no end/, ({ ready }) => [[ready[1] + TCB_READY_NEXT, indexOf(ready[0])]]],
-  [/ready queue 1 has a wrong last entry/, () => [[root.processor + PROCESSOR_READY_LAST, 0]]],
+  [/ready queue \d+: thread \d+ is not marked/, ({ ready }) => [[ready[0] + TCB_READY_LINKED, 0]]],
+  [/ready queue \d+ has no end/, ({ ready }) => [[ready[1] + TCB_READY_NEXT, indexOf(ready[0])]]],
+  [/ready queue \d+ has a wrong last entry/, () => [[root.processor + PROCESSOR_READY_LAST, 0]]],
   [/wakeup list 0 .*: thread \d+ is not marked/, ({ sleepers }) => [[sleepers[0] + TCB_WAKEUP_LIST, 5]]],
   [/wakeup list 0 .* has a wrong back link/, ({ sleepers }) => [[sleepers[0] + TCB_WAKEUP_PREVIOUS, 0]]],
   [/wakeup list 0 .* has no end/, ({ sleepers }) => [[sleepers[0] + TCB_WAKEUP_NEXT, indexOf(sleepers[1])]]],
   [/has a state of another generation/, ({ target }) => [[target + TCB_STATE, running(idOf(target) + 0x10000)]]],
   [/is locked by thread/, ({ target, ready }) => [[target + TCB_STATE, locked(idOf(target), idOf(ready[0]))]]],
-  [/waits for thread \d+, which does not exist/, ({ target }) => [[target + TCB_STATE, waiting(idOf(target), freeIndex())]]],
-  [/polls as a home thread/, ({ pollers, target }) => [[pollers[0] + TCB_STATE, homePolling(idOf(pollers[0]), idOf(target))]]],
-  [/polls but is not queued/, ({ sleepers, target }) => [[sleepers[0] + TCB_STATE, polling(idOf(sleepers[0]), idOf(target))]]],
-  [/has a state of no kind/, ({ target }) => [[target + TCB_STATE, (7 << 29) | (running(idOf(target)) & 0x0fff0000) | 1]]],
+  [
+    /waits for thread \d+, which does not exist/,
+    ({ target }) => [[target + TCB_STATE, waiting(idOf(target), freeIndex())]],
+  ],
+  [
+    /polls as a home thread/,
+    ({ pollers, target }) => [[pollers[0] + TCB_STATE, homePolling(idOf(pollers[0]), idOf(target))]],
+  ],
+  [
+    /polls but is not queued/,
+    ({ sleepers, target }) => [[sleepers[0] + TCB_STATE, polling(idOf(sleepers[0]), idOf(target))]],
+  ],
+  [
+    /has a state of no kind/,
+    ({ target }) => [[target + TCB_STATE, (7 << 29) | (running(idOf(target)) & 0x0fff0000) | 1]],
+  ],
   [/overlaps what lies before it/, ({ pollers }) => [[pollers[1] + TCB_WINDOW, peek(pollers[0] + TCB_WINDOW)]]],
   [/a window lies beyond what has been handed out/, () => [[HEADER_WINDOW_NEXT, 0]]],
   [/the window allocator is locked/, () => [[HEADER_WINDOW_LOCK, 2]]],
@@ -122,7 +130,10 @@ for (const [number, [says, damage]] of damages.entries()) {
     for (const [word, value] of planted) poke(word, value);
     const found = verify();
     for (const [i, [word]] of planted.entries()) poke(word, before[i]!);
-    assert.ok(found.some((sentence) => says.test(sentence)), found.join('; ') || 'it says nothing');
+    assert.ok(
+      found.some((sentence) => says.test(sentence)),
+      found.join('; ') || 'it says nothing',
+    );
     settle(system);
   });
 }

@@ -26,6 +26,12 @@ test('the tables lie behind each other, on cache lines, below the end of memory'
 
 test('the fields of a tag are disjoint and leave it positive', () => {
   const fields = [TAG_WORDS, TAG_STRINGS, TAG_KIND, TAG_FORMAT, TAG_FLAG, METHOD_MAX << TAG_METHOD_SHIFT];
-  assert.equal(fields.reduce((all, field) => all + field, 0), fields.reduce((all, field) => all | field, 0));
-  assert.equal(fields.reduce((all, field) => all | field, 0), 0x7fffffff);
+  assert.equal(
+    fields.reduce((all, field) => all + field, 0),
+    fields.reduce((all, field) => all | field, 0),
+  );
+  assert.equal(
+    fields.reduce((all, field) => all | field, 0),
+    0x7fffffff,
+  );
 });

@@ -76,7 +76,11 @@ test('the hash differs when a field moves', () => {
 });
 
 test('an id gives its index and generation back, and is positive', () => {
-  for (const [index, generation] of [[1, 1], [65_534, 0x7fff], [300, 4096]] as const) {
+  for (const [index, generation] of [
+    [1, 1],
+    [65_534, 0x7fff],
+    [300, 4096],
+  ] as const) {
     const id = tcb.threadIdOf(index, generation);
     assert.ok(id > 0);
     assert.equal(tcb.generationOf(id), generation);
