@@ -57,6 +57,7 @@ function makeTag(words: number, strings = 0, method = 0): number {
 /** Sends the message of the registers to `to` and waits for its answer. Timeouts in milliseconds, -1 for never. */
 function call(to: ThreadId, tag: number, sendTimeout_ms = NEVER, receiveTimeout_ms = NEVER): Result {
   if (isPassiveHere(to)) return callPassive(current(), to, tag | CALL);
+  registers[R_CUT] = 0;
   return fast.call(current(), to, ANY_INDEX, tag | CALL, sendTimeout_ms, receiveTimeout_ms);
 }
 
@@ -67,8 +68,10 @@ const send = (to: ThreadId, tag: number, timeout_ms = NEVER): Result => slow.sen
 const receive = (from: ThreadId | 0 = 0, timeout_ms = NEVER): Result => slow.receive(current(), from, timeout_ms);
 
 /** Answers the call `sequence` of `to` with the registers and waits for the next message of anybody. */
-const replyAndReceive = (to: ThreadId, sequence: number, tag: number, timeout_ms = NEVER): Result =>
-  fast.replyAndReceive(current(), to, sequence, tag | REPLY, timeout_ms);
+function replyAndReceive(to: ThreadId, sequence: number, tag: number, timeout_ms = NEVER): Result {
+  registers[R_CUT] = 0;
+  return fast.replyAndReceive(current(), to, sequence, tag | REPLY, timeout_ms);
+}
 
 /** Answers the call `sequence` of `to` and goes on. */
 const reply = (to: ThreadId, sequence: number, tag: number): Result => slow.reply(current(), to, sequence, tag | REPLY);
