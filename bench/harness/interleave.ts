@@ -30,6 +30,9 @@ const ROUNDS_MAX = 1 << 24;
 /** What a side returns when its two agents stood on one core: nothing was measured, and the pair is taken again. */
 export const DISPLACED = Number.POSITIVE_INFINITY;
 
+/** Long enough for V8 to compile a call's path, in the background, with its best compiler. */
+const WARM_MS = 60;
+
 /** Tries of one block or pair before it is left out. */
 const TRIES_MAX = 8;
 /**
@@ -94,6 +97,13 @@ export async function calibrate(side: Side, block_ms: number): Promise<number> {
   if (best_ms === DISPLACED) throw new Error('the two agents never stood on two cores');
   const full = Math.round((count * block_ms) / Math.max(best_ms, 1e-6));
   return Math.min(Math.max(full, 1), ROUNDS_MAX);
+}
+
+/** Blocks of the subject until it has run for WARM_MS: a new agent interprets its first thousands of calls. */
+export async function warm(subject: Side, count: number): Promise<void> {
+  const end_ms = now_ms() + WARM_MS;
+  const part = Math.max(1, count >> 2);
+  while (now_ms() < end_ms) await subject(part);
 }
 
 export async function calibratePair(subject: Side, floor: Side, block_ms: number): Promise<Calibration> {

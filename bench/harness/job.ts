@@ -2,7 +2,7 @@
  * What the parent process and a measuring child say to each other. A *job* is one repetition of one group of rows; the
  * child runs it in a process of its own and answers with the pairs it took. Everything here is plain JSON.
  */
-import { calibratePair, interleave } from './interleave.ts';
+import { calibratePair, interleave, warm } from './interleave.ts';
 import type { Calibration, Side } from './interleave.ts';
 import type { Overhead } from './overhead.ts';
 import type { Pair } from './stats.ts';
@@ -44,8 +44,11 @@ export interface Context {
   readonly plan: Plan;
   readonly repetition: number;
   wants(row: string): boolean;
-  /** Takes the plan's pairs at the present placement. The first call for a row calibrates and warms up. */
-  measure(row: string, subject: Side, floor: Side): Promise<void>;
+  /**
+   * Takes the plan's pairs at the present placement. The first call for a row calibrates and warms up. `freshAgent`:
+   * the far side of this placement is an agent that has compiled nothing yet, and is warmed before each placement.
+   */
+  measure(row: string, subject: Side, floor: Side, freshAgent?: boolean): Promise<void>;
   /** Adds one pair that the group timed by itself. */
   record(row: string, pair: Pair): void;
   /** Says why a row has no figure in this process; the other rows go on. */
@@ -71,11 +74,13 @@ export function openContext(job: Job): { context: Context; collected: Collected 
     plan: job.plan,
     repetition: job.repetition,
     wants: (row) => wanted.has(row),
-    async measure(row, subject, floor) {
+    async measure(row, subject, floor, freshAgent = false) {
       let known = calibrations.get(row);
       if (known === undefined) {
         known = await calibratePair(subject, floor, job.plan.block_ms);
         calibrations.set(row, known);
+      } else if (freshAgent) {
+        await warm(subject, known.subject);
       }
       pairsOf(row).push(...(await interleave(subject, floor, known, job.plan.pairs)));
     },

@@ -158,6 +158,7 @@ const bytes: readonly Row[] = BYTES.flatMap((size): Row[] => [
     floor: 'bare hand-over and one set each way',
     method: 'Typed stub, a Uint8Array as argument and as result, owned on arrival; both sides read every line.',
     apart: true,
+    processes_max: 3,
     size,
   },
   {
@@ -167,6 +168,7 @@ const bytes: readonly Row[] = BYTES.flatMap((size): Row[] => [
     floor: 'bare hand-over and one set each way',
     method: 'Typed stub, move(buffer) there and back; both sides read every line.',
     apart: true,
+    processes_max: 3,
     size,
   },
 ]);

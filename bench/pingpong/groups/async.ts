@@ -37,9 +37,9 @@ export async function run(context: Context): Promise<void> {
     const add: Add = task.async.add;
     for (let round = 0; round < 100; round++) await add(round, 1);
     const cacheline = floor.cacheline(mainCaller(), task.id);
-    if (context.wants('worker.async')) await context.measure('worker.async', oneAfterAnother(add), cacheline);
+    if (context.wants('worker.async')) await context.measure('worker.async', oneAfterAnother(add), cacheline, true);
     if (context.wants('worker.async.1000'))
-      await context.measure('worker.async.1000', thousandInFlight(add), cacheline);
+      await context.measure('worker.async.1000', thousandInFlight(add), cacheline, true);
   }
   floor.stop();
 }

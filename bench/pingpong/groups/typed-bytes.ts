@@ -48,7 +48,7 @@ export async function run(context: Context): Promise<void> {
     for (const row of rows) {
       const size = row.size as number;
       const subject = row.name.startsWith('worker.move') ? moveSide(task, size) : copySide(task, size);
-      await context.measure(row.name, subject, floor.bytes(mainCaller(), task.id, size));
+      await context.measure(row.name, subject, floor.bytes(mainCaller(), task.id, size), true);
     }
     await task.kill();
   }

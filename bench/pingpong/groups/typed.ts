@@ -62,7 +62,7 @@ export async function run(context: Context): Promise<void> {
     const cacheline = floor.cacheline(mainCaller(), task.id);
     for (const [row, open] of Object.entries(subjects)) {
       if (!context.wants(row)) continue;
-      await context.measure(row, open(task), row === 'worker.sync.object' ? clone : cacheline);
+      await context.measure(row, open(task), row === 'worker.sync.object' ? clone : cacheline, true);
     }
   }
   floor.stop();
