@@ -8,9 +8,9 @@ import { request } from 'node:http';
 import type { Found } from './find-documents.ts';
 import { readDocument } from './find-documents.ts';
 import { nameOf } from './indexer.ts';
-import { pageAddress, resolveLink } from './links.ts';
+import { pageAddress } from './links.ts';
 import { highlight } from './tasks/highlight.ts';
-import { parse } from './tasks/parse.ts';
+import { parse, setDocuments } from './tasks/parse.ts';
 import type { Page } from './tasks/parse.ts';
 import { stemmer } from 'stemmer';
 import { host } from './web.ts';
@@ -99,13 +99,13 @@ function rowOf(kind: string, times: number[], errors: number): CheckResult['rows
 }
 
 async function expectations(documents: readonly Found[]): Promise<Expected[]> {
-  const known = new Set(documents.map(({ path }) => path));
+  setDocuments(documents.map(({ path }) => path));
   const expected: Expected[] = [];
   for (const document of documents) {
     const source = await readDocument(document.file);
     let page: Page;
     try {
-      page = parse(source, { highlight, link: (href) => resolveLink(href, document.path, known) });
+      page = parse(document.path, source, highlight);
     } catch {
       // The site shows such a file as it is written; what it looks like is not compared.
       continue;

@@ -48,7 +48,7 @@ export async function indexCorpus(folder: string, name: WallName, options: Corpu
   try {
     // The first calls wait for the workers to load; that is start-up, not calls.
     await walls.open(join(scratch, 'index.sqlite'));
-    await walls.parse('`a`\n```js\nb\n```\n', () => null);
+    await walls.parse('warm/up.md', '`a`\n```js\nb\n```\n');
     await walls.stem(['warm', 'up']);
     const before = { ...walls.calls };
     const started_ms = performance.now();

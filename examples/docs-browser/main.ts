@@ -130,7 +130,7 @@ async function tableOf(cache: Cache, folder: string, fresh: boolean): Promise<{ 
 }
 
 function printTable({ rows, measured }: { rows: Row[]; measured: string }): void {
-  say(`\nThe same indexing work, every word, code block and link a call of its own. ${measured}\n`);
+  say(`\nThe same indexing work, every word, code block and document a call of its own. ${measured}\n`);
   say(formatTable(tableColumns, tableCells(rows)));
   for (const note of tableNotes(rows)) say(`  ${note}`);
   say('');

@@ -3,13 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { resolveLink } from './links.ts';
 import { highlight } from './tasks/highlight.ts';
-import { draft, fill, parse } from './tasks/parse.ts';
+import { draft, fill, parse, setDocuments } from './tasks/parse.ts';
+import type { Page } from './tasks/parse.ts';
 
-const answers = {
-  highlight,
-  link: (href: string) => resolveLink(href, 'a/README.md', new Set(['a/README.md', 'b.md'])),
-};
-const html = (markdown: string): string => parse(markdown, answers).html;
+setDocuments(['a/README.md', 'b.md']);
+const parsed = (markdown: string, by = highlight): Page => parse('a/README.md', markdown, by);
+const html = (markdown: string): string => parsed(markdown).html;
 
 /** Nothing that a browser would run, load or follow without being asked. */
 function assertHarmless(output: string, from: string): void {
@@ -62,25 +61,27 @@ const hostile: Record<string, string> = {
 for (const [name, markdown] of Object.entries(hostile)) {
   test(`parse makes ${name} harmless`, () => {
     assertHarmless(html(markdown), name);
-    const questions = draft(markdown);
-    const filled = fill(
-      questions.codes.map(({ code, language }) => highlight(code, language)),
-      questions.links.map(answers.link),
-    );
-    assert.deepEqual(filled, parse(markdown, answers));
+    const blocks = draft('a/README.md', markdown);
+    assert.deepEqual(fill(blocks.map(({ code, language }) => highlight(code, language))), parsed(markdown));
   });
 }
 
 test('parse sanitises what the highlighter answers', () => {
-  const page = parse('```js\nx\n```', {
-    ...answers,
-    highlight: () => '<script>alert(1)</script><img src=x onerror=alert(1)>',
-  });
+  const page = parsed('```js\nx\n```', () => '</code></pre><script>alert(1)</script><img src=x onerror=alert(1)>');
   assertHarmless(page.html, 'a hostile highlighter');
 });
 
-test('parse sanitises what the link function answers', () => {
-  assertHarmless(parse('[x](y)', { ...answers, link: () => 'javascript:alert(1)' }).html, 'a hostile link function');
+test('parse takes nothing in a document for the place of a code block', () => {
+  const page = parsed('m0-0- $1 $& \n\n```js\nm0-1- $& $1\n```\n\n~~~\nx\n~~~', (code) => `[${code.trim()}]`);
+  assert.equal(page.text.replace(/\s+/g, ' '), 'm0-0- $1 $& [m0-1- $& $1] [x]');
+  assert.equal(page.blocks, 2);
+});
+
+test('links lead to the documents of the last list only', () => {
+  assert.match(html('[x](../b.md)'), /href="\/page\/b.md"/);
+  setDocuments(['a/README.md']);
+  assert.doesNotMatch(html('[x](../b.md)'), /href/);
+  setDocuments(['a/README.md', 'b.md']);
 });
 
 const heavy: Record<string, string> = {
@@ -100,7 +101,7 @@ const heavy: Record<string, string> = {
 
 for (const [name, markdown] of Object.entries(heavy)) {
   test(`parse survives ${name}`, { timeout: 20_000 }, () => {
-    const page = parse(markdown, answers);
+    const page = parsed(markdown);
     assertHarmless(page.html, name);
     assert.ok(page.html.length < 20 * markdown.length + 100_000);
     let depth = 0;
@@ -115,7 +116,7 @@ for (const [name, markdown] of Object.entries(heavy)) {
 }
 
 test('parse gives headings ids that links to them find', () => {
-  const page = parse('# Hello, *World*!\n\n## Same\n\n## Same\n\n[down](#hello-world)', answers);
+  const page = parsed('# Hello, *World*!\n\n## Same\n\n## Same\n\n[down](#hello-world)');
   assert.equal(page.title, 'Hello, World!');
   assert.deepEqual(
     page.headings.map(({ id }) => id),
@@ -137,13 +138,13 @@ test('parse shows pictures as their description', () => {
 
 test('parse collects the text that a reader sees', () => {
   assert.equal(
-    parse('# A\n\nb &amp; <b>c</b><!-- no -->\n\n| d | e |\n|---|---|\n| f | g |\n', answers).text.replace(/\s+/g, ' '),
+    parsed('# A\n\nb &amp; <b>c</b><!-- no -->\n\n| d | e |\n|---|---|\n| f | g |\n').text.replace(/\s+/g, ' '),
     'A b & c d e f g',
   );
 });
 
 test('parse leaves out front matter', () => {
-  assert.equal(parse('---\ntitle: x\n---\n# A\n', answers).text, 'A');
+  assert.equal(parsed('---\ntitle: x\n---\n# A\n').text, 'A');
 });
 
 test('links lead to pages, to the world, or nowhere', () => {

@@ -89,7 +89,7 @@ function costs(home: Home): string {
   const notes = tableNotes(home.rows).map((note) => `<li>${escape(note)}</li>`);
   return `<section class="costs" id="costs">
 <h2>What the walls cost</h2>
-<p>The same indexing work, every word, code block and link a call of its own. ${escape(home.measured)}</p>
+<p>The same indexing work, every word, code block and document a call of its own. ${escape(home.measured)}</p>
 <div class="scroll"><table>
 <thead><tr>${heads}</tr></thead>
 <tbody>${rows.join('\n')}</tbody>

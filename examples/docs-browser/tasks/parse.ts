@@ -1,10 +1,10 @@
 /**
  * The part that turns a stranger's Markdown into safe HTML: markdown-it renders, sanitize-html cleans afterwards.
  *
- * While it works it asks the main side two things: how a code block looks when highlighted, and where a link goes.
- * Both are plain functions of `Answers`; behind an l3kernel wall they are upcalls, valid until `parse` returns. Walls
- * that cannot call back while the caller waits use `draft` and `fill` instead: the same code with marks in the places
- * of the answers, filled in later.
+ * It resolves links itself, by the list of documents it was given once, and leaves code blocks to a highlighter: first
+ * the whole file is rendered with marks in their places, then they are coloured one after the other, then everything
+ * is cleaned. So the calls of the highlighter come in a row, and meet a part that is still awake. Walls through which
+ * one part cannot reach another carry the blocks between the two halves, `draft` and `fill`.
  *
  * Invariant: nothing leaves this module that did not go through the sanitiser after the last piece was rendered, and
  * the work is bounded: nesting by the two libraries' limits, size by the caller.
@@ -12,6 +12,7 @@
 import { randomBytes } from 'node:crypto';
 import MarkdownIt from 'markdown-it';
 import sanitizeHtml from 'sanitize-html';
+import { resolveLink } from '../links.ts';
 
 export interface Heading {
   level: number;
@@ -25,20 +26,18 @@ export interface Page {
   html: string;
   text: string;
   headings: Heading[];
+  /** How many code blocks were given to the highlighter. */
+  blocks: number;
 }
 
-export interface Answers {
-  /** HTML of a code block; it is sanitised like everything else. */
-  highlight(code: string, language: string): string;
-  /** The address a link shall have, or null for text without a link. */
-  link(href: string): string | null;
+/** What the highlighter is asked, see highlight.ts. */
+export interface Block {
+  code: string;
+  language: string;
 }
 
-/** What `fill` needs to know, in order: the code blocks and the links of the draft. */
-export interface Questions {
-  codes: { code: string; language: string }[];
-  links: string[];
-}
+/** HTML of a code block; it is sanitised like everything else. */
+export type Highlight = (code: string, language: string) => string;
 
 /** Deeper elements are dropped; browsers stop at 512 and readers long before. */
 const nesting_max = 100;
@@ -46,46 +45,61 @@ const nesting_max = 100;
 const idPrefix = 'doc-';
 const relationOfLinks = 'nofollow noopener noreferrer';
 
-/** Renders one file. Throws what the libraries throw (a RangeError, when a document exhausts the stack). */
-export function parse(markdown: string, answers: Answers): Page {
-  return finish(clean(render(markdown, answers.highlight), answers.link));
+let known: ReadonlySet<string> = new Set();
+
+/** Tells which documents links may lead to, by their paths; the list given before is forgotten. */
+export function setDocuments(paths: readonly string[]): void {
+  known = new Set(paths);
 }
 
-let pending: { html: string; mark: string } | undefined;
-
-/** Renders one file with marks instead of answers, keeps it, and returns what has to be answered. */
-export function draft(markdown: string): Questions {
-  // The mark is random, so that no document can contain one.
-  const mark = `m${randomBytes(12).toString('hex')}`;
-  const questions: Questions = { codes: [], links: [] };
-  const rendered = render(markdown, (code, language) => `${mark}-${questions.codes.push({ code, language }) - 1}-`);
-  const html = clean(rendered, (href) => `/${mark}-${questions.links.push(href) - 1}-`);
-  pending = { html, mark };
-  return questions;
+/**
+ * Renders the file `path`. Throws what the libraries throw (a RangeError, when a document exhausts the stack) and what
+ * `highlight` throws.
+ */
+export function parse(path: string, markdown: string, highlight: Highlight): Page {
+  const { html, mark, blocks } = render(markdown);
+  return complete(
+    path,
+    html,
+    mark,
+    blocks.map(({ code, language }) => highlight(code, language)),
+  );
 }
 
-/** Puts the answers into the last draft. Throws when there is none. */
-export function fill(codes: string[], links: (string | null)[]): Page {
+let pending: { path: string; html: string; mark: string } | undefined;
+
+/** Renders the file `path` but for its code blocks, keeps it, and returns the blocks in order. */
+export function draft(path: string, markdown: string): Block[] {
+  const { html, mark, blocks } = render(markdown);
+  pending = { path, html, mark };
+  return blocks;
+}
+
+/** Completes the last draft with the HTML of its blocks. Throws when there is none. */
+export function fill(coloured: readonly string[]): Page {
   if (!pending) throw new Error('there is no draft to fill');
-  const { html, mark } = pending;
-  const relation = ` rel="${relationOfLinks}"`;
+  const { path, html, mark } = pending;
   pending = undefined;
-  const answered = html
-    .replace(new RegExp(` href="/${mark}-(\\d+)-"${relation}`, 'g'), (_, index: string) => {
-      const link = links[Number(index)];
-      return link == null ? '' : ` href="${escapeText(link)}"${relation}`;
-    })
-    .replace(new RegExp(`${mark}-(\\d+)-`, 'g'), (_, index: string) => clean(codes[Number(index)] ?? '', () => null));
-  return finish(answered);
+  return complete(path, html, mark, coloured);
 }
 
-function render(markdown: string, highlight: (code: string, language: string) => string): string {
+/** HTML, not sanitised yet, with a mark for each code block: `mark`, its index, a hyphen. */
+function render(markdown: string): { html: string; mark: string; blocks: Block[] } {
+  // The mark is random, so that no document can contain one.
+  const mark = `m${randomBytes(12).toString('hex')}-`;
+  const blocks: Block[] = [];
   const renderer = new MarkdownIt({
     html: true,
     maxNesting: nesting_max,
-    highlight: (code, language) => highlight(code, language),
+    highlight: (code, language) => `${mark}${blocks.push({ code, language }) - 1}-`,
   });
-  return renderer.render(withoutFrontMatter(markdown));
+  return { html: renderer.render(withoutFrontMatter(markdown)), mark, blocks };
+}
+
+function complete(path: string, html: string, mark: string, coloured: readonly string[]): Page {
+  const whole = html.replace(new RegExp(`${mark}(\\d+)-`, 'g'), (_, index: string) => coloured[Number(index)] ?? '');
+  const sanitised = clean(whole, (href) => resolveLink(href, path, known));
+  return { ...finish(sanitised), blocks: coloured.length };
 }
 
 function withoutFrontMatter(markdown: string): string {
@@ -144,7 +158,6 @@ function clean(html: string, link: (href: string) => string | null): string {
       a: (tagName, attributes) => {
         const { href, name, rel: _rel, ...others } = attributes;
         const answer = href === undefined ? null : link(href);
-        // The two stand first and together, as `fill` expects them.
         const attribs: Record<string, string> = answer == null ? {} : { href: answer, rel: relationOfLinks };
         Object.assign(attribs, others);
         if (name && !others.id) attribs.id = name;
@@ -173,7 +186,7 @@ function align(
   return { tagName, attribs };
 }
 
-const blocks = new Set(
+const blockNames = new Set(
   'p div h1 h2 h3 h4 h5 h6 li dt dd pre blockquote tr hr br table ul ol dl details summary figure figcaption caption'.split(
     ' ',
   ),
@@ -183,7 +196,7 @@ const blocks = new Set(
  * One linear pass over sanitised HTML: headings get ids, and the text that a reader sees is collected. The sanitiser
  * escapes `<` and `>` in texts and attributes, so that a simple pattern finds exactly the tags.
  */
-function finish(html: string): Page {
+function finish(html: string): Omit<Page, 'blocks'> {
   const output: string[] = [];
   const texts: string[] = [];
   const headings: Heading[] = [];
@@ -197,7 +210,7 @@ function finish(html: string): Page {
       onNewLine = piece.endsWith('\n');
       continue;
     }
-    if (blocks.has(name) && !onNewLine) {
+    if (blockNames.has(name) && !onNewLine) {
       texts.push('\n');
       onNewLine = true;
     } else if (name === 'td' || name === 'th') texts.push(' ');

@@ -1,23 +1,23 @@
 /**
  * Each part in a worker, called by messages through Comlink's Node adapter and awaited one by one: what a program
  * with this grain of calls looks like without a kernel. Calls cannot be made back into a caller that waits in a
- * synchronous library, so parsing takes two of them.
+ * synchronous library, nor from one part into another, so parsing takes two of them.
  */
 import { Worker } from 'node:worker_threads';
 import { wrap } from 'comlink/dist/esm/comlink.mjs';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Remote } from 'comlink';
 import { noCalls, partModules, SampleOver } from './walls.ts';
-import type { Match, Parts, WallOptions, Walls } from './walls.ts';
+import type { Match, SplitParts, WallOptions, Walls } from './walls.ts';
 
 export function openComlink(options: WallOptions = {}): Walls {
   const workers: Worker[] = [];
-  const open = <Name extends keyof Parts>(name: Name): Remote<Parts[Name]> => {
+  const open = <Name extends keyof SplitParts>(name: Name): Remote<SplitParts[Name]> => {
     const worker = new Worker(new URL('./comlink-worker.ts', import.meta.url), {
       workerData: { module: partModules[name].href },
     });
     workers.push(worker);
-    return wrap<Parts[Name]>(nodeEndpoint(worker));
+    return wrap<SplitParts[Name]>(nodeEndpoint(worker));
   };
   const parse = open('parse');
   const highlight = open('highlight');
@@ -29,15 +29,18 @@ export function openComlink(options: WallOptions = {}): Walls {
   return {
     name: 'comlink',
     calls,
-    async parse(markdown, link) {
+    async setDocuments(paths) {
+      calls.parse++;
+      await parse.setDocuments(paths);
+    },
+    async parse(path, markdown) {
       calls.parse += 2;
-      const questions = await parse.draft(markdown);
-      const codes: string[] = [];
-      for (const { code, language } of questions.codes) {
+      const coloured: string[] = [];
+      for (const { code, language } of await parse.draft(path, markdown)) {
         calls.highlight++;
-        codes.push(await highlight.highlight(code, language));
+        coloured.push(await highlight.highlight(code, language));
       }
-      return await parse.fill(codes, questions.links.map(link));
+      return await parse.fill(coloured);
     },
     async stem(words) {
       const stems: string[] = [];

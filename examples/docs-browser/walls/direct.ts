@@ -1,9 +1,18 @@
 /** No walls: the parts are modules of this thread. What the others are compared with, and what they protect from. */
-import { partModules } from './walls.ts';
 import type { Parts, Walls } from './walls.ts';
 import { syncWalls } from './sync-walls.ts';
 
 export async function openDirect(): Promise<Walls> {
-  const modules = Object.entries(partModules).map(async ([name, url]) => [name, await import(url.href)] as const);
-  return syncWalls('direct', Object.fromEntries(await Promise.all(modules)) as Parts, { callbacks: true });
+  const [parse, highlight, stem, match, store] = await Promise.all([
+    ...([import('../tasks/parse.ts'), import('../tasks/highlight.ts'), import('stemmer')] as const),
+    ...([import('../tasks/match.ts'), import('../tasks/store.ts')] as const),
+  ]);
+  const parts: Parts = {
+    ...{ highlight, stem, match, store },
+    parse: {
+      setDocuments: parse.setDocuments,
+      parse: (path, markdown) => parse.parse(path, markdown, highlight.highlight),
+    },
+  };
+  return syncWalls('direct', parts);
 }

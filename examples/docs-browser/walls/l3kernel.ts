@@ -1,6 +1,6 @@
 /**
- * Each part a task of l3kernel in its own worker: calls that return at once, callbacks into the waiting caller, and
- * parts that can be killed and replaced while the others go on.
+ * Each part a task of l3kernel in its own worker: calls that return at once, from the caller and from part to
+ * part, and parts that can be killed and replaced while the others go on.
  *
  * Indexing uses `.sync`: it is the caller that waits. What visitors ask for uses `.async`, so that the event loop
  * stays free, and the visitors' patterns have a time limit. Invariant: a part that is gone is replaced before the next
@@ -18,18 +18,27 @@ const parse_time_max_ms = 20_000;
 /** Calls that are under way at once when a document is searched; more would only wait in line. */
 const lines_at_once = 64;
 
+/** The module of each task. The parser calls the highlighter itself, so that its module knows how to find it. */
+export const taskModules: Record<keyof Parts, URL> = {
+  ...partModules,
+  parse: new URL('./l3kernel-parse.ts', import.meta.url),
+};
+
 type Tasks = { [Name in keyof Parts]: Task<Parts[Name]> };
 
-export async function openL3kernel(): Promise<Walls> {
+/** Starts the parts; other `modules` may stand in their place. */
+export async function openL3kernel(modules: Record<keyof Parts, URL> = taskModules): Promise<Walls> {
   const system = await boot();
   const spawn = <Name extends keyof Parts>(name: Name): Promise<Task<Parts[Name]>> =>
-    system.spawn<Parts[Name]>(partModules[name], { name });
-  const [parse, highlight, stem, match, store] = await Promise.all([
-    ...([spawn('parse'), spawn('highlight'), spawn('stem'), spawn('match'), spawn('store')] as const),
+    system.spawn<Parts[Name]>(modules[name], { name });
+  const [highlight, parse, stem, match, store] = await Promise.all([
+    ...([spawn('highlight'), spawn('parse'), spawn('stem'), spawn('match'), spawn('store')] as const),
   ]);
   const tasks: Tasks = { parse, highlight, stem, match, store };
   /** The file that the store has open; a new store opens it again. */
   let file: string | undefined;
+  /** The documents that the parser knows; a new parser is told again. */
+  let documents: readonly string[] = [];
 
   const parts: Parts = {
     parse: parse.with({ timeout: parse_time_max_ms }).sync,
@@ -38,7 +47,7 @@ export async function openL3kernel(): Promise<Walls> {
     match: match.sync,
     store: store.sync,
   };
-  const walls = syncWalls('l3kernel', parts, { callbacks: true, close: () => system.shutdown() });
+  const walls = syncWalls('l3kernel', parts, { close: () => system.shutdown() });
   const { calls } = walls;
 
   const replacing = new Map<keyof Parts, Promise<void>>();
@@ -58,6 +67,7 @@ export async function openL3kernel(): Promise<Walls> {
     await old.kill();
     const next = await spawn(name);
     if (name === 'store' && file !== undefined) await (next as Task<Parts['store']>).async.open(file);
+    if (name === 'parse') await (next as Task<Parts['parse']>).async.setDocuments(documents);
     const limits = name === 'parse' ? next.with({ timeout: parse_time_max_ms }) : next;
     (tasks as Record<Name, Task<Parts[Name]>>)[name] = next;
     (parts as Record<Name, Parts[Name]>)[name] = limits.sync as Parts[Name];
@@ -82,12 +92,21 @@ export async function openL3kernel(): Promise<Walls> {
 
   return {
     ...walls,
-    async parse(markdown, link) {
+    setDocuments(paths) {
+      documents = paths;
+      return walls.setDocuments(paths);
+    },
+    async parse(path, markdown) {
+      const before = { ...tasks };
       try {
-        return await walls.parse(markdown, link);
+        return await walls.parse(path, markdown);
       } catch (error) {
-        if (isTimeout(error)) await replace('parse', tasks.parse);
-        throw error;
+        const failure = failureOf(error);
+        if (failure === undefined) throw error;
+        await replace(failure.part, before[failure.part]);
+        // Who took too long would do so again.
+        if (failure.code === 'ERR_IPC_TIMEOUT') throw error;
+        return await walls.parse(path, markdown);
       }
     },
     open(name) {
@@ -129,6 +148,16 @@ export async function openL3kernel(): Promise<Walls> {
     search: (phrases, offset, limit) => askStore((task) => task.async.search(phrases, offset, limit)),
     bytesCopied: () => system.tasks().reduce((sum, { counts }) => sum + (counts.bytes ?? 0), 0),
   };
+}
+
+/**
+ * Which part failed a call of `parse`, undefined for an error of its code. An IpcError is about the parser itself; what
+ * the parser met on its way to the highlighter arrives as an error of the callee with the same code.
+ */
+function failureOf(error: unknown): { part: 'parse' | 'highlight'; code: string } | undefined {
+  if (error instanceof IpcError) return { part: 'parse', code: error.code };
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return code.startsWith('ERR_IPC_') ? { part: 'highlight', code } : undefined;
 }
 
 function isTimeout(error: unknown): boolean {

@@ -6,45 +6,29 @@
  */
 import type { Page } from '../tasks/parse.ts';
 import { noCalls, SampleOver } from './walls.ts';
-import type { Match, Parts, WallName, WallOptions, Walls } from './walls.ts';
+import type { Match, Parts, SplitParts, WallName, WallOptions, Walls } from './walls.ts';
 
 export interface SyncWallOptions extends WallOptions {
-  /** Whether a function may be passed through the wall and called back; else `draft` and `fill` do the same. */
-  callbacks: boolean;
   close?: () => void | Promise<void>;
 }
 
-export function syncWalls(name: WallName, parts: Parts, options: SyncWallOptions): Walls {
+export function syncWalls(name: WallName, parts: Parts | SplitParts, options: SyncWallOptions = {}): Walls {
   const calls = noCalls();
-
-  const parseByUpcalls = (markdown: string, link: (href: string) => string | null): Page => {
-    calls.parse++;
-    return parts.parse.parse(markdown, {
-      highlight(code, language) {
-        calls.parse++;
-        calls.highlight++;
-        return parts.highlight.highlight(code, language);
-      },
-      link(href) {
-        calls.parse++;
-        return link(href);
-      },
-    });
-  };
-  const parseByDraft = (markdown: string, link: (href: string) => string | null): Page => {
-    calls.parse += 2;
-    const questions = parts.parse.draft(markdown);
-    const codes = questions.codes.map(({ code, language }) => {
-      calls.highlight++;
-      return parts.highlight.highlight(code, language);
-    });
-    return parts.parse.fill(codes, questions.links.map(link));
-  };
 
   return {
     name,
     calls,
-    parse: options.callbacks ? parseByUpcalls : parseByDraft,
+    setDocuments(paths) {
+      calls.parse++;
+      parts.parse.setDocuments(paths);
+    },
+    parse(path, markdown) {
+      calls.parse++;
+      const parser = parts.parse;
+      const page = 'parse' in parser ? parser.parse(path, markdown) : parseInHalves(parser, path, markdown);
+      calls.highlight += page.blocks;
+      return page;
+    },
     stem: options.sample ? stemUntilDeadline : stemAll,
     check(source, flags) {
       calls.match++;
@@ -83,6 +67,12 @@ export function syncWalls(name: WallName, parts: Parts, options: SyncWallOptions
       }
     },
   };
+
+  function parseInHalves(parser: SplitParts['parse'], path: string, markdown: string): Page {
+    calls.parse++;
+    const blocks = parser.draft(path, markdown);
+    return parser.fill(blocks.map(({ code, language }) => parts.highlight.highlight(code, language)));
+  }
 
   function stemAll(words: readonly string[]): string[] {
     const stems = new Array<string>(words.length);

@@ -4,7 +4,7 @@
  */
 import { createSyncFn } from 'synckit';
 import { syncWalls } from './sync-walls.ts';
-import type { Parts, WallOptions, Walls } from './walls.ts';
+import type { SplitParts, WallOptions, Walls } from './walls.ts';
 
 type AnyMethod = (method: string, ...args: unknown[]) => unknown;
 
@@ -15,8 +15,8 @@ function stub<Part extends object>(name: string, methods: (keyof Part & string)[
 }
 
 export function openSynckit(options: WallOptions = {}): Walls {
-  const parts: Parts = {
-    parse: stub('parse', ['draft', 'fill']),
+  const parts: SplitParts = {
+    parse: stub('parse', ['setDocuments', 'draft', 'fill']),
     highlight: stub('highlight', ['highlight']),
     stem: stub('stem', ['stemmer']),
     match: stub('match', ['check', 'compile', 'find']),
@@ -25,5 +25,5 @@ export function openSynckit(options: WallOptions = {}): Walls {
       ...(['digests', 'page', 'source', 'search'] as const),
     ]),
   };
-  return syncWalls('synckit', parts, { ...options, callbacks: false });
+  return syncWalls('synckit', parts, options);
 }

@@ -8,14 +8,14 @@
  *
  * Invariant: every way gives the same results, so that the digests of two indexes can be compared.
  */
-import type { Questions, Page } from '../tasks/parse.ts';
+import type { Block, Page } from '../tasks/parse.ts';
 import type { Document, Listed, StoredPage, Hit } from '../tasks/store.ts';
 
 export const wallNames = ['direct', 'l3kernel', 'comlink', 'synckit'] as const;
 export type WallName = (typeof wallNames)[number];
 export type MaybePromise<T> = T | Promise<T>;
 
-/** Protected calls by part; upcalls count as calls of the part that makes them. */
+/** Protected calls by the part that is called, whoever calls it. */
 export interface Calls {
   parse: number;
   highlight: number;
@@ -34,8 +34,10 @@ export interface Match {
 export interface Walls {
   readonly name: WallName;
   readonly calls: Calls;
-  /** Renders one file; `link` answers where its links lead. */
-  parse(markdown: string, link: (href: string) => string | null): MaybePromise<Page>;
+  /** Tells the parser which documents links may lead to, by their paths. */
+  setDocuments(paths: readonly string[]): MaybePromise<void>;
+  /** Renders the file `path`: one call per file, and one per code block from the parser to the highlighter. */
+  parse(path: string, markdown: string): MaybePromise<Page>;
   /** The stem of each word: one call per word. */
   stem(words: readonly string[]): MaybePromise<string[]>;
   /** Throws the engine's SyntaxError for what is no pattern. */
@@ -75,15 +77,24 @@ export class SampleOver extends Error {
 
 /** The parts as modules: what `import` gives, and what the stubs of a wall look like. */
 export interface Parts {
+  /** The walls decide how the parser reaches its highlighter. */
   parse: {
-    parse: (typeof import('../tasks/parse.ts'))['parse'];
-    draft(markdown: string): Questions;
-    fill(codes: string[], links: (string | null)[]): Page;
+    setDocuments(paths: readonly string[]): void;
+    parse(path: string, markdown: string): Page;
   };
   highlight: typeof import('../tasks/highlight.ts');
   stem: typeof import('stemmer');
   match: typeof import('../tasks/match.ts');
   store: typeof import('../tasks/store.ts');
+}
+
+/** The same behind walls through which no part can reach another: the caller carries the blocks. */
+export interface SplitParts extends Omit<Parts, 'parse'> {
+  parse: {
+    setDocuments(paths: readonly string[]): void;
+    draft(path: string, markdown: string): Block[];
+    fill(coloured: readonly string[]): Page;
+  };
 }
 
 /** Where each part's module is. The stemmer is the package itself, not a line of it is ours. */
