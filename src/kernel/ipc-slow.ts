@@ -117,8 +117,18 @@ export function send(self: Tcb, to: ThreadId, tag: number, timeout_ms: number): 
  * `self` stands in the polling-me queue of the thread whose index is R_TARGET, or has just been taken out of it; what
  * follows is for `awaitMessage` with that target, or for `continueSend`. Anything else: nothing has happened, `self`
  * runs.
+ *
+ * `behind` is a thread of this agent whose message must not be overtaken, or 0. While it polls for the same partner,
+ * `self` does too: a partner that has just opened would else take the newcomer before it looks at its queue.
  */
-export function startSend(self: Tcb, to: ThreadId, expect: number, tag: number, sendTimeout_ms: number): Result {
+export function startSend(
+  self: Tcb,
+  to: ThreadId,
+  expect: number,
+  tag: number,
+  sendTimeout_ms: number,
+  behind: Tcb | 0 = 0,
+): Result {
   const me = peek(self + TCB_ID) as ThreadId;
   if (to === me) return DEADLOCK;
   const known = checkThread(to);
@@ -132,11 +142,15 @@ export function startSend(self: Tcb, to: ThreadId, expect: number, tag: number, 
   }
   registers[R_CUT] = 0;
   const sequence = nextSequence();
-  if (claimReceptive(partner, to, expect, me)) return push(self, partner, tag, sequence);
+  if (!pollsFor(behind, to) && claimReceptive(partner, to, expect, me)) return push(self, partner, tag, sequence);
   if (sendTimeout_ms === 0) return SEND_TIMEOUT;
   registers[R_TARGET] = to & INDEX_MASK;
-  return startPolling(self, partner, to, expect, tag, sequence);
+  return startPolling(self, partner, to, expect, tag, sequence, behind);
 }
+
+/** Whether thread `behind` stands in a queue for `to`; 0 is no thread. */
+const pollsFor = (behind: Tcb | 0, to: ThreadId): boolean =>
+  behind !== 0 && (load(behind + TCB_STATE) & ~PARKED) === polling(peek(behind + TCB_ID), to);
 
 /**
  * Claims a partner that waits as expected, or for `me` alone: what it awaits of me may be a call as well as a reply.
@@ -179,7 +193,15 @@ function publish(self: Tcb, partner: Tcb, to: number, tag: number): Result {
   return pieces ? sendPieces(self, partner, tag) : OK;
 }
 
-function startPolling(self: Tcb, partner: Tcb, to: ThreadId, expect: number, tag: number, sequence: number): Result {
+function startPolling(
+  self: Tcb,
+  partner: Tcb,
+  to: ThreadId,
+  expect: number,
+  tag: number,
+  sequence: number,
+  behind: Tcb | 0,
+): Result {
   const me = peek(self + TCB_ID) as ThreadId;
   const isHome = peek(partner + TCB_HOME) !== 0;
   const mine = polling(me, to);
@@ -192,6 +214,8 @@ function startPolling(self: Tcb, partner: Tcb, to: ThreadId, expect: number, tag
     if (load(self + TCB_STATE) !== mine) removeFromQueue(self, me & INDEX_MASK);
     if (isHome) ring(doorbellOf(partner));
     if (isHome || !isReceptive(partner, to, expect, me)) break;
+    // The partner has opened and not yet looked at its queue, where it will find `behind` and then us.
+    if (pollsFor(behind, to)) break;
     // It opened meanwhile. First the own state is taken back, so that nobody else takes or cancels us; then the partner
     // is claimed. The other order would have to undo a claim, unseen by whoever met the partner claimed.
     if (!withdraw(self, mine)) break;

@@ -56,6 +56,8 @@ export interface Target {
   /** Calls by this agent's event loop that wait for a call tcb, and how many are with the task. */
   readonly queue: Set<PendingCall>;
   inFlight: number;
+  /** Tcb of the last of them that had to poll: the next one stays behind it. */
+  lastPolling: Tcb | 0;
 }
 
 /** A task as its callers know it, before the first call. */
@@ -65,6 +67,7 @@ export const makeTarget = (id: ThreadId, taskId: number, name: string): Target =
   name,
   queue: new Set(),
   inFlight: 0,
+  lastPolling: 0,
 });
 
 /** What `with` sets, with the defaults filled in. */
@@ -244,7 +247,10 @@ class PendingCall implements Watcher {
     const { target } = this;
     target.inFlight++;
     poke(tcb + TCB_SINCE, now_ms());
-    const begun = this.sendBack(tcb) ?? startSend(tcb, target.id, ANY_INDEX, this.tag, this.calling.timeout_ms);
+    const { timeout_ms } = this.calling;
+    // Its tcb may be ours now.
+    const behind = target.lastPolling === tcb ? 0 : target.lastPolling;
+    const begun = this.sendBack(tcb) ?? startSend(tcb, target.id, ANY_INDEX, this.tag, timeout_ms, behind);
     this.awaited = registers[R_CALLED]!;
     if (begun !== OK && begun !== NOT_YET) {
       this.fail(failure(begun, this.calling));
@@ -252,6 +258,7 @@ class PendingCall implements Watcher {
       return;
     }
     this.polls = begun === NOT_YET;
+    if (this.polls) target.lastPolling = tcb;
     if (this.polls && inPieces(tcb, this.tag) && this.bytes === null) this.keep();
     if (this.deadline_ms !== NEVER) setDeadline(tcb, this.deadline_ms);
     watch(this);

@@ -384,6 +384,7 @@ function start(begun: Start): Starting {
     try {
       exports = (await import(begun.url.href)) as Record<string, unknown>;
     } catch (error) {
+      importErrors.set(begun.url.href, error);
       throw failed(begun, error);
     }
     return (hosted ??= finishStart(begun, exports));
@@ -397,10 +398,15 @@ function startSync(begun: Start): HostedTask {
     const path = fileURLToPath(begun.url);
     exports = createRequire(path)(path) as Record<string, unknown>;
   } catch (error) {
-    throw failed(begun, error);
+    // Node 22 cannot require() a module whose import() has failed; its error stays what it was.
+    const isInternal = (error as { code?: unknown } | null)?.code === 'ERR_INTERNAL_ASSERTION';
+    throw failed(begun, isInternal ? (importErrors.get(begun.url.href) ?? error) : error);
   }
   return finishStart(begun, exports);
 }
+
+/** What kept modules from being imported. */
+const importErrors = new Map<string, unknown>();
 
 export const localHost: TaskHost = { start, startSync };
 
