@@ -46,7 +46,7 @@ function leb(value: number): number[] {
 }
 
 const counted = (items: number[][]): number[] => [...leb(items.length), ...items.flat()];
-const text = (value: string): number[] => counted([...value].map((character) => [character.charCodeAt(0)]));
+const text = (value: string): number[] => counted(Array.from(Buffer.from(value), (byte) => [byte]));
 const section = (id: number, body: number[]): number[] => [id, ...leb(body.length), ...body];
 
 function assemble(pages: number): Uint8Array<ArrayBuffer> {

@@ -24,6 +24,7 @@ export function waitDoorbell(at: number, value: number): Promise<unknown> | null
 }
 
 /** How long to spin before parking, in loads. With one core the partner cannot run while we spin. */
-export const spinLoads: number = availableParallelism() === 1 ? 0 : 'pause' in Atomics ? SPIN_LOADS_PAUSING : SPIN_LOADS_BARE;
+export const spinLoads: number =
+  availableParallelism() === 1 ? 0 : 'pause' in Atomics ? SPIN_LOADS_PAUSING : SPIN_LOADS_BARE;
 
 export { now_ms } from './clock.ts';

@@ -172,8 +172,8 @@ export function dropCallTcbs(): void {
  * that succeeds pays nothing.
  */
 async function rejectFromWithin(error: unknown, label: string | null): Promise<never> {
-  await null;
-  await null;
+  await Promise.resolve();
+  await Promise.resolve();
   const here: { stack?: string } = {};
   Error.captureStackTrace(here, rejectFromWithin);
   const awaiting = here.stack ?? '';

@@ -259,9 +259,9 @@ function framesOf(stack: string): string {
 }
 
 /**
- * Puts below the callee's frames the line `    at <ipc calleeLabel>` and the caller's frames. `callerStack` is the `stack`
- * of an error made at the call, with or without its first line. Gives the error; a thrown value that is none is given
- * as it is.
+ * Puts below the callee's frames the line `    at <ipc calleeLabel>` and the caller's frames. `callerStack` is the
+ * `stack` of an error made at the call, with or without its first line. Gives the error; a thrown value that is none is
+ * given as it is.
  */
 export function joinStacks(error: unknown, calleeLabel: string, callerStack: string): unknown {
   if (!isError(error)) return error;

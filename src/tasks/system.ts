@@ -252,7 +252,6 @@ function named<T>(start: Start, run: () => T): T {
 class KernelSystem implements System {
   private ending: Promise<void> | null = null;
 
-  // oxlint-disable-next-line typescript/require-await -- what is wrong with the options rejects, it does not throw
   readonly spawn = async (url: URL | string, options: SpawnOptions = {}): Promise<TaskHandle> => {
     this.checkOpen();
     return begin(url, options).handle;

@@ -100,7 +100,9 @@ export function attach(taskId: TaskId): void {
   store(task + TASK_STATE, TASK_ALIVE);
 }
 
-/** Forgets the system: the agent may boot another one. Stubs that outlive it act for the null thread, and reach nobody. */
+/**
+ * Forgets the system: the agent may boot another one. Stubs that outlive it act for the null thread, and reach nobody.
+ */
 export function detach(): void {
   agent.taskId = 0 as TaskId;
   agent.caller = tcbAt(0);
