@@ -14,11 +14,16 @@ import type { Pair } from './stats.ts';
 /** Runs `count` rounds and returns the milliseconds they took; asynchronous sides return a promise of it. */
 export type Side = (count: number) => number | Promise<number>;
 
-/** What is known of a row: kept from one placement to the next, so that calibration is paid once. */
+/** What is known of one side of a row: kept from one placement to the next, so that calibration is paid once. */
+export interface Pace {
+  /** Rounds that fill a block, as the last block showed. */
+  count: number;
+  readonly block_ms: number;
+}
+
 export interface Calibration {
-  /** Rounds a block, of both sides. */
-  readonly subject: number;
-  readonly floor: number;
+  readonly subject: Pace;
+  readonly floor: Pace;
   /** The best floor so far. */
   floorBest_ns: number;
   /** Pairs begun; odd ones begin with the floor. */
@@ -33,8 +38,10 @@ export const DISPLACED = Number.POSITIVE_INFINITY;
 /** Long enough for V8 to compile a call's path, in the background, with its best compiler. */
 const WARM_MS = 60;
 
-/** Tries of one block or pair before it is left out. */
-const TRIES_MAX = 8;
+/** Tries of one block before it is left out. */
+const TRIES_MAX = 7;
+/** Tries of a pair whose floor was an outlier. */
+const PAIR_TRIES_MAX = 4;
 /**
  * The scheduler soon moves one of two spinning threads to a free core, if there is one; each try waits twice as long.
  */
@@ -69,40 +76,60 @@ export function timedAsync(loop: (count: number) => Promise<void>): Side {
   };
 }
 
-/** One block, again as long as it was displaced; DISPLACED when it always was. */
-async function attempt(side: Side, count: number): Promise<number> {
+/**
+ * One block, as nanoseconds a round. A displaced block is tried again, each time half as long: on a crowded machine
+ * both cores are free for a few milliseconds at a time. The pace follows what the block showed, so that a subject that
+ * has become a hundred times slower does not hold the run up.
+ */
+async function nsPerRound(side: Side, pace: Pace): Promise<number> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const count = Math.max(1, pace.count >> tries);
     const elapsed_ms = await side(count);
-    if (elapsed_ms !== DISPLACED) return elapsed_ms;
+    if (elapsed_ms !== DISPLACED) {
+      if (elapsed_ms > pace.block_ms * 2 || (tries === 0 && elapsed_ms < pace.block_ms / 2)) {
+        pace.count = roundsFor(count, elapsed_ms, pace.block_ms);
+      }
+      return (elapsed_ms * 1e6) / count;
+    }
     await sleep(SETTLE_MS << tries);
   }
   return DISPLACED;
+}
+
+function roundsFor(count: number, elapsed_ms: number, block_ms: number): number {
+  const full = Math.round((count * block_ms) / Math.max(elapsed_ms, 1e-6));
+  return Math.min(Math.max(full, 1), ROUNDS_MAX);
 }
 
 /**
  * Finds the rounds that fill a block. The doubling doubles as warm-up: the compiler has seen the loop many times. A
  * block counts as filled when two in a row were: the first may have waited for a worker to start, or been preempted.
  */
-export async function calibrate(side: Side, block_ms: number): Promise<number> {
+export async function calibrate(side: Side, block_ms: number): Promise<Pace> {
   let count = 1;
   let before_ms = 0;
-  let elapsed_ms = await attempt(side, count);
-  while (Math.min(before_ms, elapsed_ms) < block_ms / 4 && count < ROUNDS_MAX) {
+  let elapsed_ms = await side(count);
+  for (let displaced = 0; Math.min(before_ms, elapsed_ms) < block_ms / 4 && count < ROUNDS_MAX;) {
     // A block that was filled once is run again as it is; one that was not is doubled.
     if (elapsed_ms < block_ms / 4) count *= 2;
+    const next_ms = await side(count);
+    if (next_ms === DISPLACED) {
+      if (++displaced === TRIES_MAX) break;
+      await sleep(SETTLE_MS << displaced);
+      continue;
+    }
     before_ms = elapsed_ms;
-    elapsed_ms = await attempt(side, count);
+    elapsed_ms = next_ms;
   }
-  const best_ms = Math.min(before_ms, elapsed_ms);
-  if (best_ms === DISPLACED) throw new Error('the two agents never stood on two cores');
-  const full = Math.round((count * block_ms) / Math.max(best_ms, 1e-6));
-  return Math.min(Math.max(full, 1), ROUNDS_MAX);
+  // Displaced throughout at this length: the shorter blocks before were not, and nsPerRound tries shorter ones still.
+  const best_ms = Math.min(before_ms === 0 ? elapsed_ms : before_ms, elapsed_ms, block_ms);
+  return { count: roundsFor(count, best_ms, block_ms), block_ms };
 }
 
 /** Blocks of the subject until it has run for WARM_MS: a new agent interprets its first thousands of calls. */
-export async function warm(subject: Side, count: number): Promise<void> {
+export async function warm(subject: Side, pace: Pace): Promise<void> {
   const end_ms = now_ms() + WARM_MS;
-  const part = Math.max(1, count >> 2);
+  const part = Math.max(1, pace.count >> 3);
   while (now_ms() < end_ms) await subject(part);
 }
 
@@ -113,10 +140,6 @@ export async function calibratePair(subject: Side, floor: Side, block_ms: number
     floorBest_ns: Number.POSITIVE_INFINITY,
     turn: 0,
   };
-}
-
-async function nsPerRound(side: Side, count: number): Promise<number> {
-  return ((await attempt(side, count)) * 1e6) / count;
 }
 
 async function takePair(subject: Side, floor: Side, known: Calibration, floorFirst: boolean): Promise<Pair> {
@@ -131,13 +154,12 @@ async function takePair(subject: Side, floor: Side, known: Calibration, floorFir
 export async function interleave(subject: Side, floor: Side, known: Calibration, pairs: number): Promise<Pair[]> {
   const taken: Pair[] = [];
   for (let index = 0; index < pairs; index++) {
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
+    for (let tries = 0; tries < PAIR_TRIES_MAX; tries++) {
       const pair = await takePair(subject, floor, known, (known.turn++ & 1) === 1);
       if (Number.isFinite(pair.ns) && pair.floor_ns < known.floorBest_ns * FLOOR_OUTLIER) {
         taken.push(pair);
         break;
       }
-      await sleep(SETTLE_MS << tries);
     }
   }
   return taken;

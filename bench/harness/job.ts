@@ -2,7 +2,7 @@
  * What the parent process and a measuring child say to each other. A *job* is one repetition of one group of rows; the
  * child runs it in a process of its own and answers with the pairs it took. Everything here is plain JSON.
  */
-import { calibratePair, interleave, warm } from './interleave.ts';
+import { calibratePair, interleave, now_ms, warm } from './interleave.ts';
 import type { Calibration, Side } from './interleave.ts';
 import type { Overhead } from './overhead.ts';
 import type { Pair } from './stats.ts';
@@ -19,6 +19,12 @@ export interface Plan {
   readonly pairs: number;
   readonly block_ms: number;
 }
+
+/**
+ * After this a job takes no further placements of the rows that have figures already. It is several times what a job
+ * needs, and keeps a run in its time when a subject has become very slow.
+ */
+const JOB_BUDGET_MS = 8_000;
 
 export interface Job {
   readonly group: string;
@@ -69,12 +75,14 @@ export function openContext(job: Job): { context: Context; collected: Collected 
   const collected: Collected = { pairs: {}, failures: [] };
   const calibrations = new Map<string, Calibration>();
   const wanted = new Set(job.rows);
+  const end_ms = now_ms() + JOB_BUDGET_MS;
   const pairsOf = (row: string): Pair[] => (collected.pairs[row] ??= []);
   const context: Context = {
     plan: job.plan,
     repetition: job.repetition,
     wants: (row) => wanted.has(row),
     async measure(row, subject, floor, freshAgent = false) {
+      if (now_ms() > end_ms && pairsOf(row).length > 0) return;
       let known = calibrations.get(row);
       if (known === undefined) {
         known = await calibratePair(subject, floor, job.plan.block_ms);

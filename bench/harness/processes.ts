@@ -4,7 +4,7 @@ import type { Subject } from './bundle.ts';
 import type { Job, JobResult } from './job.ts';
 
 /** Far above any job: it ends a run whose subject lost a wake-up, and no figure depends on it. */
-export const JOB_DEADLINE_MS = 90_000;
+export const JOB_DEADLINE_MS = 45_000;
 
 const STDERR_CHARACTERS_MAX = 4_000;
 

@@ -10,7 +10,7 @@ import type { ReportRow } from '../pingpong/report.ts';
 import { ROWS, selectRows } from '../pingpong/rows.ts';
 import type { Subject } from './bundle.ts';
 import { sourceUrl } from './files.ts';
-import { calibrate } from './interleave.ts';
+import { calibrate, DISPLACED } from './interleave.ts';
 import { runJob } from './processes.ts';
 import { summarizePairs } from './stats.ts';
 
@@ -58,8 +58,9 @@ test('jobs repeat all groups in turn and respect the limits of rows', () => {
 
 test('calibration fills the block and is not fooled by one slow start', async () => {
   let calls = 0;
-  const count = await calibrate((rounds) => (calls++ === 0 ? 1_000 : rounds * 0.01), 10);
+  const { count } = await calibrate((rounds) => (calls++ === 0 ? 1_000 : rounds * 0.01), 10);
   assert.equal(count, 1_000);
+  assert.deepEqual(await calibrate(() => DISPLACED, 10), { count: 1, block_ms: 10 });
 });
 
 test('a job that cannot run is a failure with its reason, not an exception', async () => {
