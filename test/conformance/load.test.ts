@@ -72,5 +72,8 @@ systemTest('three client tasks and this one call one server', async (system) => 
     assert.equal(await server.async.numbered(11, i), i);
   }
   assert.deepEqual(await Promise.all(sending), [5000, 5000, 5000]);
-  assert.deepEqual(server.sync.received().toSorted((x: number, y: number) => x - y), [500, 500, 5000, 5000, 5000]);
+  assert.deepEqual(
+    server.sync.received().toSorted((x: number, y: number) => x - y),
+    [500, 500, 5000, 5000, 5000],
+  );
 });

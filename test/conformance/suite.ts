@@ -44,7 +44,7 @@ const values = (): unknown[] => [
   [],
   [1, 'two', [3, { four: 4 }]],
   // A hole is not undefined.
-  [1, , 3],
+  Object.assign(Array(3), { 0: 1, 2: 3 }),
   { a: 1, b: { c: [null, undefined] } },
   Object.assign(Object.create(null), { plain: true }),
   new Map<unknown, unknown>([

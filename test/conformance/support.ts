@@ -1,9 +1,9 @@
 /**
- * What the tests of the public surface share: a watchdog, a system of its own for each test, and a look at what is left
- * behind.
+ * What the tests of the public surface share: a watchdog, a system of its own for each test, and a look at what is
+ * left behind.
  *
- * A defect of ours is a thread that is blocked for ever, and a blocked thread runs no timer. So the watchdog is a worker
- * thread: when a test is not over in time it names the test and ends the process.
+ * A defect of ours is a thread that is blocked for ever, and a blocked thread runs no timer. So the watchdog is a
+ * worker thread: when a test is not over in time it names the test and ends the process.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

@@ -43,8 +43,12 @@ export async function soak(calls: number, say: (line: string) => void = () => {}
     say(`${perRound * round * CLIENTS} calls, ${samples.at(-1)} MiB`);
   }
   const seconds = (performance.now() - began_ms) / 1000;
-  const received = await server.with({ timeout: ROUND_MIN_ms }).async['received']().catch((error: unknown) => [String(error)]);
-  for (const count of received) if (count !== perRound * ROUNDS) problems.push(`the server received ${count} of a client`);
+  const received = await server
+    .with({ timeout: ROUND_MIN_ms })
+    .async['received']()
+    .catch((error: unknown) => [String(error)]);
+  for (const count of received)
+    if (count !== perRound * ROUNDS) problems.push(`the server received ${count} of a client`);
   if (received.length !== CLIENTS) problems.push(`the server knows ${received.length} clients`);
   const [middle, last] = [samples[ROUNDS / 2 - 1] ?? 0, samples.at(-1) ?? 0];
   if (last - middle > GROWTH_MAX_MiB) problems.push(`the resident set grew from ${middle} to ${last} MiB`);
