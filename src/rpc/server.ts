@@ -9,12 +9,13 @@
  * While the loop runs for one of these reasons the thread is not open, and senders stand in its queue; `resume` opens
  * it.
  */
-import { registers } from '#atomics';
+import { poke, registers } from '#atomics';
 import { replyAndReceive } from '../kernel/ipc.ts';
 import { awaitMessage, finishMessage, receive, reply, replyAndReceiveSlow } from '../kernel/ipc-slow.ts';
 import { takeMessage } from '../kernel/transfer.ts';
 import { NEVER, NOT_YET, OK, OPEN_ONLY, R_SENDER, R_SEQUENCE, type Result, SPIN_ONLY } from '../layout/message.ts';
 import { TURN_ms } from '../layout/params.ts';
+import { TASK_LOOP_ALIVE } from '../layout/task.ts';
 import type { ThreadId } from '../layout/tcb.ts';
 import { agent } from '../user/agent.ts';
 import { listen, listenAsleep, scheduleTurn, stopListening, type Watcher } from '../user/loop.ts';
@@ -102,12 +103,16 @@ function pause(next: () => void): void {
 
 /** Serves in place, in the `beforeExit` event. Leaves something in the loop, so that the event comes again. */
 export function serveInPlace(): void {
+  // The loop has work, or a call served since it ran last may have given it some: who wants to exit should ask again.
+  const isIdle = held || yielded;
+  poke(agent.task + TASK_LOOP_ALIVE, isIdle ? 0 : 1);
   if (held) {
     setTimeout(() => {}, HELD_PERIOD_ms);
     return;
   }
   stopListening();
   const code = awaitMessage(agent.server, NEVER, yielded ? NEVER : SPIN_ONLY);
+  poke(agent.task + TASK_LOOP_ALIVE, 1);
   yielded = code === NOT_YET;
   if (code !== NOT_YET && !run(code, SPIN_ONLY)) return;
   listenAsleep(listener());

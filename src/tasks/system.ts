@@ -341,9 +341,14 @@ function describeTask(task: TaskRecord): TaskInfo {
   };
 }
 
+/** A loop that has just been called is mostly found empty a moment later. */
+let stay_ms = 1;
+
 /** A worker with timers or sockets of its own keeps the process alive, as they would in this thread. */
 function stayForLoops(): void {
-  if (someLoopLives()) setTimeout(() => {}, LOOP_PERIOD_ms);
+  if (!someLoopLives()) return;
+  setTimeout(() => {}, stay_ms);
+  stay_ms = Math.min(2 * stay_ms, LOOP_PERIOD_ms);
 }
 
 /** Starts a kernel, or gives the one this agent belongs to. */

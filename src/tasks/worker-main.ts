@@ -76,7 +76,6 @@ process.on('beforeExit', () => {
     );
     return;
   }
-  poke(agent.task + TASK_LOOP_ALIVE, 0);
   serveInPlace();
 });
 
