@@ -7,7 +7,7 @@
  * Without a bundler (it wants a newer Node than the library does) or without a current build the sources are measured,
  * and the report says so.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BUILT_VARIABLE, LIBRARY_VARIABLE, SOURCES_VARIABLE, sourceUrl } from './files.ts';
@@ -22,6 +22,8 @@ export interface Subject {
   readonly library: 'dist' | 'sources';
   remove(): void;
 }
+
+const PREFIX = 'l3kernel-bench-';
 
 interface BuildStamp {
   isBuilt(): boolean;
@@ -72,6 +74,17 @@ async function bundle(outDir: string, library: string): Promise<void> {
   await build.close();
 }
 
+/** An interrupted run leaves its bundle behind; the next run after this time takes it away. */
+const LEFTOVER_MS = 3_600_000;
+
+function removeLeftovers(cache: string): void {
+  for (const name of readdirSync(cache)) {
+    const path = join(cache, name);
+    const old = name.startsWith(PREFIX) && Date.now() - statSync(path).mtimeMs > LEFTOVER_MS;
+    if (old) rmSync(path, { recursive: true, force: true });
+  }
+}
+
 /** Makes the bundle, or says that the sources run. */
 export async function prepareSubject(): Promise<Subject> {
   const built = await isBuilt();
@@ -86,7 +99,8 @@ export async function prepareSubject(): Promise<Subject> {
   };
   try {
     mkdirSync(cache, { recursive: true });
-    outDir = mkdtempSync(join(cache, 'l3kernel-bench-'));
+    removeLeftovers(cache);
+    outDir = mkdtempSync(join(cache, PREFIX));
     await bundle(outDir, libraryHref);
     const childPath = join(outDir, 'harness/child.mjs');
     return { environment: { ...environment, [BUILT_VARIABLE]: outDir }, childPath, bundled: true, library, remove };
