@@ -7,7 +7,7 @@
  * and once more after: one of the two always sees the other.
  */
 import { exchange, load, pause, peek, poke, registers, store } from '#atomics';
-import { now_ms, spinLoads } from '#wait';
+import { learnSpin, now_ms, spinLoads } from '#wait';
 import {
   CALL,
   CUT,
@@ -58,18 +58,7 @@ import {
   waiting,
 } from '../layout/tcb.ts';
 import { redirect, sameClan } from './clan.ts';
-import {
-  claim,
-  doorbellOf,
-  park,
-  pollingQueue,
-  ring,
-  patience,
-  learnPatience,
-  unclaim,
-  wake,
-  withdraw,
-} from './park.ts';
+import { claim, doorbellOf, park, pollingQueue, ring, spinsToPark, unclaim, wake, withdraw } from './park.ts';
 import { dequeue, enqueue, findInQueue, firstInQueue, queueOf, removeFromQueue } from './queue.ts';
 import {
   countSent,
@@ -237,13 +226,13 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
   let phase = target === 0 ? WAIT : POLL;
   let deadline_ms = NEVER;
   const isClosed = phase === WAIT && (load(self + TCB_STATE) & INDEX_MASK) !== ANY_INDEX;
-  let spins = isClosed ? patience() : receiveTimeout_ms === OPEN_ONLY ? 0 : spinLoads;
-  let learns = isClosed && spins > spinLoads;
+  let spinning = phase === POLL ? spinLoads : receiveTimeout_ms === OPEN_ONLY ? 0 : spinsToPark(isClosed);
+  let spins = spinning;
   for (; ; spins--) {
     const state = load(self + TCB_STATE);
     // A send ends with the own message still in the line; anything else was written by a partner or the kernel.
     if (state === here) {
-      if (learns) learnPatience(true);
+      learnSpin(spinning, true);
       return phase === POLL && peek(self + TCB_SENDER) === me ? sent(self, target) : received(self);
     }
     const kind = state & KIND_MASK;
@@ -271,8 +260,8 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
         continue;
       }
     }
-    if (learns) learnPatience(false);
-    learns = false;
+    learnSpin(spinning, false);
+    spinning = 0;
     park(self, state, remaining_ms);
   }
 }

@@ -7,9 +7,9 @@
  * doorbell of their processor.
  */
 import { add, compareExchange, load, peek, poke, registers } from '#atomics';
-import { notify, now_ms, spinLoads, wait } from '#wait';
+import { notify, now_ms, spinsFor, wait } from '#wait';
 import { R_WOKE } from '../layout/message.ts';
-import { INDEX_MASK, PARK_SLICE_ms, PATIENCE_CREDIT_MAX, PATIENCE_PROBE, SPIN_PATIENCE } from '../layout/params.ts';
+import { INDEX_MASK, PARK_SLICE_ms } from '../layout/params.ts';
 import { type Processor, processorAt, PROCESSOR_DOORBELL, PROCESSOR_INBOX } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
@@ -52,26 +52,11 @@ export function wake(tcb: Tcb): void {
   if (bell !== 0) ring(bell);
 }
 
-/** What long spins have earned: one each that met its answer, less one each that was in vain. */
-let credit = PATIENCE_CREDIT_MAX;
-let probes = 0;
-
-/**
- * Loads to spin before parking in a closed wait. To spin for as long as a wakeup takes costs at most twice the best
- * there is, and who has just woken its partner cannot be answered sooner. Where the partner has no core to run on, it
- * steals its time: when long spins have been in vain too often, only every so many waits tries one.
- */
-export function patience(): number {
+/** Loads to spin in the own wait, which begins now. */
+export function spinsToPark(closed: boolean): number {
   const woke = registers[R_WOKE] !== 0;
   registers[R_WOKE] = 0;
-  probes = (probes + 1) % PATIENCE_PROBE;
-  return woke || credit > 0 || probes === 0 ? spinLoads * SPIN_PATIENCE : spinLoads;
-}
-
-/** Tells whether a long spin met its answer. */
-export function learnPatience(met: boolean): void {
-  if (met) credit = Math.min(credit + 1, PATIENCE_CREDIT_MAX);
-  else if (credit > 0) credit--;
+  return spinsFor(closed, woke);
 }
 
 /** Rings a doorbell: its count goes up, so that a listener about to sleep sees that it must not. */

@@ -52,12 +52,6 @@ export const WAKEUP_LONG_ms = 4096;
  */
 export const SPIN_LOADS_PAUSING = 500;
 export const SPIN_LOADS_BARE = 6000;
-/** A wait for an answer spins this many times as long, about 100 us: longer than a wakeup takes. */
-export const SPIN_PATIENCE = 8;
-/** Credit of long spins: each that meets its answer adds one, each in vain takes one. */
-export const PATIENCE_CREDIT_MAX = 16;
-/** Without credit every so many waits tries a long spin all the same. */
-export const PATIENCE_PROBE = 8;
 /** A parked thread looks around at least this often: whoever would have woken it may be gone. */
 export const PARK_SLICE_ms = 1000;
 /** Direct switches between local threads before the event loop runs: the timeslice, in switches. */

@@ -3,13 +3,14 @@
  * for event loops. A word is waited on by one of the two, never by both: a stale asynchronous waiter would take the
  * wakeup of a blocked one.
  */
-import { availableParallelism } from 'node:os';
-import { SPIN_LOADS_BARE, SPIN_LOADS_PAUSING } from '../layout/params.ts';
 import { words } from './memory.ts';
+import { learnSleep } from './patience.ts';
 
 /** Sleeps while the word holds `value`, at most `timeout_ms`; returns at once if it does not. May wake early. */
 export const wait = (at: number, value: number, timeout_ms: number): void => {
+  const began_ms = performance.now();
   Atomics.wait(words, at, value, timeout_ms);
+  learnSleep(performance.now() - began_ms);
 };
 
 /** Wakes everybody who sleeps on the word. */
@@ -23,8 +24,6 @@ export function waitDoorbell(at: number, value: number): Promise<unknown> | null
   return outcome.async ? outcome.value : null;
 }
 
-/** How long to spin before parking, in loads. With one core the partner cannot run while we spin. */
-export const spinLoads: number =
-  availableParallelism() === 1 ? 0 : 'pause' in Atomics ? SPIN_LOADS_PAUSING : SPIN_LOADS_BARE;
-
 export { now_ms } from './clock.ts';
+export { learnSpin, spinsFor } from './patience.ts';
+export { spinLoads } from './spin-loads.ts';

@@ -77,3 +77,16 @@ systemTest('three client tasks and this one call one server', async (system) => 
     [500, 500, 5000, 5000, 5000],
   );
 });
+
+systemTest('long messages follow each other in both directions', async (system) => {
+  const t = await system.spawn(calls);
+  // A receiver that has the last piece may begin its next message before the sender looks again.
+  for (let i = 0; i < 12; i++) {
+    const sent = new Uint8Array(3_000_000 + i).fill(i);
+    const back = t.sync.echo(sent) as Uint8Array;
+    assert.ok(back.length === sent.length && back.at(-1) === i);
+  }
+  const lengths = [...Array(24)].map((_, i) => 100_000 * ((i % 8) + 1));
+  const echoes = await Promise.all(lengths.map((length) => t.async.echo(new Uint8Array(length).fill(7))));
+  echoes.forEach((back, i) => assert.equal((back as Uint8Array).length, lengths[i]));
+});
