@@ -21,7 +21,9 @@ export const documents_max = 4000;
 /** What of a file is read; the few that are longer are cut there, and their pages say so. */
 export const document_bytes_max = 1024 * 1024;
 
-/** All Markdown files below `folder`, by path. Throws when the folder cannot be read; skips what is in it and cannot. */
+/**
+ * All Markdown files below `folder`, by path. Throws when the folder cannot be read; skips what is in it and cannot.
+ */
 export async function findDocuments(folder: string): Promise<{ documents: Found[]; left_out: number }> {
   const root = await realpath(folder);
   const files = new Map<string, string>();

@@ -20,7 +20,10 @@ export interface Heading {
   text: string;
 }
 
-/** One rendered file. `title` is its first heading of level 1, or empty. `html` is safe to send; `text` is what a reader sees, for the index. */
+/**
+ * One rendered file. `title` is its first heading of level 1, or empty. `html` is safe to send; `text` is what a reader
+ * sees, for the index.
+ */
 export interface Page {
   title: string;
   html: string;
