@@ -18,7 +18,7 @@ import { TURN_ms } from '../layout/params.ts';
 import { TASK_LOOP_ALIVE } from '../layout/task.ts';
 import type { ThreadId } from '../layout/tcb.ts';
 import { agent } from '../user/agent.ts';
-import { listen, listenAsleep, scheduleTurn, stopListening, type Watcher } from '../user/loop.ts';
+import { listen, listenToEnd, loopHasEnded, scheduleTurn, stopListening, type Watcher } from '../user/loop.ts';
 import { isFull, serve, whenHandlerEnds } from './serve.ts';
 
 /** Calls served between two looks at the clock. */
@@ -44,8 +44,8 @@ function resume(): void {
 }
 
 /** After a timeslice in place: if nothing else is to do, the loop ends at once and we are back in place. */
-function resumeAsleep(): void {
-  if (run(receive(agent.server, 0, OPEN_ONLY), OPEN_ONLY)) listenAsleep(listener());
+function resumeToEnd(): void {
+  if (run(receive(agent.server, 0, OPEN_ONLY), OPEN_ONLY)) listenToEnd(listener());
 }
 
 function onHandlerEnd(): void {
@@ -85,7 +85,7 @@ function run(code: Result, wait_ms: number): boolean {
     const isOver = served % CALLS_PER_LOOK === 0 && performance.now() - began_ms > TURN_ms;
     if (tag === 0 || isOver || isFull()) {
       if (tag !== 0) reply(self, from, sequence, tag);
-      pause(tag !== 0 && wait_ms === SPIN_ONLY ? resumeAsleep : resume);
+      pause(tag !== 0 && wait_ms === SPIN_ONLY ? resumeToEnd : resume);
       return false;
     }
     const answer = wait_ms === SPIN_ONLY ? replyAndReceive : replyAndReceiveSlow;
@@ -111,10 +111,11 @@ export function serveInPlace(): void {
     return;
   }
   stopListening();
+  loopHasEnded();
   const code = awaitMessage(agent.server, NEVER, yielded ? NEVER : SPIN_ONLY);
   poke(agent.task + TASK_LOOP_ALIVE, 1);
   yielded = code === NOT_YET;
   if (code !== NOT_YET && !run(code, SPIN_ONLY)) return;
-  listenAsleep(listener());
+  listenToEnd(listener());
   setImmediate(() => {});
 }

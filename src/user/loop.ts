@@ -4,7 +4,8 @@
  * Three ways to watch, in this order: a look at the states in each turn of the loop (`setImmediate`), with a spin of at
  * most about 1 us; after some 30 turns without news, the doorbell of the processor by `Atomics.waitAsync`. Looking
  * costs CPU and answers in half a microsecond; the doorbell costs nothing and answers in some 70 us. Invariant: while
- * anything is watched, either a turn is scheduled or the doorbell is armed with the parked bits set.
+ * anything is watched, a turn is scheduled, or the doorbell is armed with the parked bits set, or (letLoopEnd) a timer
+ * stands by.
  *
  * `waitAsync` does not keep a loop alive, so a timer does, exactly while calls are pending.
  */
@@ -72,11 +73,19 @@ export function listen(watcher: Watcher): void {
   scheduleTurn();
 }
 
-/** As `listen`, by the doorbell alone: for a loop that is about to end. */
-export function listenAsleep(watcher: Watcher): void {
+/**
+ * As `listen`, for a loop that is thought to be empty: nothing is scheduled and nobody need ring, so the loop can end
+ * and the thread be waited for in place. A loop that lives all the same is looked at again by an unref'd timer.
+ */
+export function listenToEnd(watcher: Watcher): void {
   listener = watcher;
   poke(watcher.tcb + TCB_BELL, doorbell());
-  arm();
+  letLoopEnd();
+}
+
+function letLoopEnd(): void {
+  if (endTimer === null) endTimer = setTimeout(turn, END_LOOK_ms).unref();
+  else endTimer.refresh();
 }
 
 /** Stops listening: the thread is about to block in place, and is rung on its own state word from now on. */
@@ -141,12 +150,42 @@ function turn(): void {
   else idleTurns = 0;
   const localWork = runLocal();
   if (pending.length === 0 && !localWork) keepLoopAlive(false);
-  if (localWork || (idleTurns < TURNS_IDLE_MAX && (pending.length > 0 || listener !== null))) {
+  if (pending.length === 0 && !localWork && triesToEnd()) letLoopEnd();
+  else if (localWork || (idleTurns < TURNS_IDLE_MAX && (pending.length > 0 || listener !== null))) {
     scheduleNext();
   } else {
     onIdle?.();
     arm();
   }
+}
+
+/** Time between two tries to end the loop; doubled while something else keeps it alive. */
+const END_PAUSE_MIN_ms = 2;
+const END_PAUSE_MAX_ms = 128;
+/** A loop that has not ended after this long lives. */
+const END_LOOK_ms = 1;
+let endTimer: NodeJS.Timeout | null = null;
+/** When a worker whose loop may be empty tries next whether it is; never in an agent that does not wait in place. */
+let endsAt_ms = Number.POSITIVE_INFINITY;
+let endPause_ms = END_PAUSE_MIN_ms;
+
+/** The loop was empty: from here on this worker goes back to wait in place as soon as it can. */
+export function loopHasEnded(): void {
+  endsAt_ms = 0;
+  endPause_ms = END_PAUSE_MIN_ms;
+}
+
+/**
+ * Our own turns keep a loop alive that has nothing else to do, and a turn is slower than a wait in place. So one now
+ * and then schedules none: an empty loop ends, and one that lives comes to the timer.
+ */
+function triesToEnd(): boolean {
+  if (endsAt_ms === Number.POSITIVE_INFINITY) return false;
+  const time_ms = performance.now();
+  if (time_ms < endsAt_ms) return false;
+  endsAt_ms = time_ms + endPause_ms;
+  endPause_ms = Math.min(2 * endPause_ms, END_PAUSE_MAX_ms);
+  return true;
 }
 
 /** Looks at every watched state word once. True when there was news. */
@@ -260,6 +299,8 @@ export function stopLoop(): void {
   listener = null;
   if (keepAlive !== null) clearInterval(keepAlive);
   if (tickTimer !== null) clearTimeout(tickTimer);
+  if (endTimer !== null) clearTimeout(endTimer);
+  endTimer = null;
   keepAlive = null;
   tickTimer = null;
   ticked_ms = 0;
