@@ -4,7 +4,7 @@
  * routing of L3's `nchief`), who may pass it on. The compare is in the fast path, the routing here.
  */
 import { peek } from '#atomics';
-import { DENIED, NO_SUCH_THREAD, type Result } from '../layout/message.ts';
+import { DENIED, NO_SUCH_THREAD } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
 import { TASK_CHIEF, TASK_DEPTH, TASK_ID, TASK_INSPECTOR, taskAt, type TaskId } from '../layout/task.ts';
 import { type Tcb, TCB_CHIEF, TCB_TASK } from '../layout/tcb.ts';
@@ -48,6 +48,3 @@ export function redirect(self: Tcb, partner: Tcb): number {
   const inspector = peek(nearest + TASK_ID) === 0 ? 0 : peek(nearest + TASK_INSPECTOR);
   return inspector === 0 ? -DENIED : inspector;
 }
-
-/** Result of `redirect` as a code when it is none of a thread. */
-export const redirectFailed = (thread: number): Result => -thread;

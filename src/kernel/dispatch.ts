@@ -8,7 +8,7 @@
  * processors come through the inbox. The dispatcher has a turn budget; the event loop runs when it is used up, and that
  * is the timeslice. A call donates what is left of it.
  */
-import { compareExchange, exchange, load, peek, poke, registers, store } from '#atomics';
+import { compareExchange, exchange, load, peek, poke, registers } from '#atomics';
 import { now_ms } from '#wait';
 import {
   CALL,
@@ -40,8 +40,6 @@ import type { Processor } from '../layout/task.ts';
 import { PROCESSOR_INBOX } from '../layout/task.ts';
 import type { Tcb, ThreadId } from '../layout/tcb.ts';
 import {
-  HOME_POLL,
-  HOME_WAIT,
   homePolling,
   homeWaiting,
   indexOfTcb,
@@ -427,12 +425,3 @@ export function parkAbroad(): boolean {
 
 /** Whether threads of this processor wait for others: somebody must go on looking. */
 export const waitsAbroad = (): boolean => abroad.length > 0;
-
-/** Whether a home thread waits or polls. */
-export const isWaitingHome = (tcb: Tcb): boolean => {
-  const kind = load(tcb + TCB_STATE) & KIND_MASK;
-  return kind === HOME_WAIT || kind === HOME_POLL;
-};
-
-/** Marks a thread of this agent as not running, before its record is freed. */
-export const stopHome = (tcb: Tcb): void => store(tcb + TCB_STATE, homeWaiting(peek(tcb + TCB_ID), peek(tcb + TCB_ID)));

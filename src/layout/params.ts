@@ -41,8 +41,6 @@ export const NAME_BYTES = 96;
 
 /** Wakeup lists: a thread that wakes at tick t is in list t mod n (paper 5.3.3). */
 export const WAKEUP_LISTS = 8;
-/** One tick of the wakeup lists. */
-export const TICK_ms = 1;
 /** Wakeups further away than this wait in the long-term list and are inserted later. */
 export const WAKEUP_LONG_ms = 4096;
 

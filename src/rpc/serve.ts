@@ -125,7 +125,6 @@ export const revokeHost = (task: number): boolean => hosts.delete(task & INDEX_M
 
 /** Whether as many asynchronous handlers are under way as may be. */
 export const isFull = (): boolean => asyncInFlight >= concurrency;
-export const asyncRequests = (): number => asyncInFlight;
 /** States what to do whenever an asynchronous handler has ended. */
 export const whenHandlerEnds = (action: () => void): void => {
   onHandlerEnd = action;
