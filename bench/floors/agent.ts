@@ -51,19 +51,26 @@ export function floorsOver(agent: SecondAgent, memory: FloorMemory): Floors {
   const { words, clientWindow, agentWindow } = memory;
   const source = new Uint8Array(clientWindow?.length ?? 0).fill(7);
   const begin = (command: number, client: number, server: number, count: number, size: number): void => {
-    // A server whose client gave up must have seen that before the words are made new.
     agent.awaitDone();
     Atomics.store(words, client, 0);
     Atomics.store(words, server, 0);
     agent.begin(command, server, client, count, size);
   };
+  /**
+   * The server must have seen that its client gave up before the words get another use: the lines are the kernel's, and
+   * the next reply would overwrite what the server looks for.
+   */
+  const displaced = (): number => {
+    agent.awaitDone();
+    return DISPLACED;
+  };
   return {
     cacheline: (client, server) => (count) => {
       begin(COMMAND_CACHELINE, client, server, WARM_ROUNDS, 0);
-      if (!cachelineClient(words, client, server, WARM_ROUNDS)) return DISPLACED;
+      if (!cachelineClient(words, client, server, WARM_ROUNDS)) return displaced();
       begin(COMMAND_CACHELINE, client, server, count, 0);
       const start_ms = now_ms();
-      return cachelineClient(words, client, server, count) ? now_ms() - start_ms : DISPLACED;
+      return cachelineClient(words, client, server, count) ? now_ms() - start_ms : displaced();
     },
     bytes(client, server, size) {
       if (clientWindow === undefined || agentWindow === undefined) throw new Error('the floor has no windows');
@@ -75,10 +82,10 @@ export function floorsOver(agent: SecondAgent, memory: FloorMemory): Floors {
       const warmRounds = Math.ceil(WARM_BYTES / size);
       return (count) => {
         begin(COMMAND_BYTES, client, server, warmRounds, size);
-        if (!bytesClient(words, client, server, side, warmRounds)) return DISPLACED;
+        if (!bytesClient(words, client, server, side, warmRounds)) return displaced();
         begin(COMMAND_BYTES, client, server, count, size);
         const start_ms = now_ms();
-        return bytesClient(words, client, server, side, count) ? now_ms() - start_ms : DISPLACED;
+        return bytesClient(words, client, server, side, count) ? now_ms() - start_ms : displaced();
       };
     },
   };
