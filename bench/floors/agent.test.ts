@@ -1,3 +1,4 @@
+/** The floors' sides: what they leave behind when a block is given up. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DISPLACED } from '../harness/interleave.ts';

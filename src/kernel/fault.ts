@@ -4,7 +4,8 @@
  *
  *   1. locks it holds are broken, and what they guarded is linked afresh.
  *   2. state word to DEAD by compare-exchange. A live claimer is waited for; a dead one is undone.
- *   3. everybody who waits for it, polls for it, is locked by it, or is in a long transfer with it, gets PEER_GONE.
+ *   3. everybody who waits for it, polls for it, is locked by it, or is in a long transfer with it, gets PEER_GONE;
+ *      NOT_TAKEN when it polled.
  *   4. every parked word of the system is rung: a thread may have died between its publication and the notify.
  *
  * A thread that begins to wait for the dead one meanwhile sees DEAD after it has stored its own state, or is seen by
@@ -13,7 +14,7 @@
 import { compareExchange, exchange, load, peek, store } from '#atomics';
 import { notify, spinLoads } from '#wait';
 import { HEADER_NAME_LOCK, HEADER_TASKS_MAX, HEADER_THREADS_MAX, HEADER_WINDOW_LOCK } from '../layout/map.ts';
-import { ERROR, PEER_GONE, type Result } from '../layout/message.ts';
+import { ERROR, NOT_TAKEN, PEER_GONE, type Result } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
 import type { TaskRecord } from '../layout/task.ts';
 import { PROCESSOR_INBOX, processorAt, TASK_DEAD, TASK_ID, TASK_STATE } from '../layout/task.ts';
@@ -92,9 +93,10 @@ function answer(tcb: Tcb, task: number, holder: number): void {
     if (kind === RUN || state === DEAD) return;
     const partner = tcbAt(state & INDEX_MASK);
     if (!isOf(partner, task) || load(partner + TCB_STATE) !== DEAD) return;
+    const code = kind === POLL || kind === HOME_POLL ? NOT_TAKEN : PEER_GONE;
     // It waits for a thread of its own processor, so that the repair is done there.
-    if (kind === HOME_WAIT || kind === HOME_POLL) return endHomeWait(processorOf(tcb), tcb, PEER_GONE);
-    if (endWait(tcb, state, PEER_GONE, holder)) return;
+    if (kind === HOME_WAIT || kind === HOME_POLL) return endHomeWait(processorOf(tcb), tcb, code);
+    if (endWait(tcb, state, code, holder)) return;
   }
 }
 

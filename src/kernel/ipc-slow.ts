@@ -15,9 +15,11 @@ import {
   DROPPED,
   NEVER,
   NO_SUCH_THREAD,
+  NOT_TAKEN,
   NOT_YET,
   OK,
   OPEN_ONLY,
+  ORPHANED,
   PEER_GONE,
   R_CUT,
   R_SENDER,
@@ -58,7 +60,18 @@ import {
   waiting,
 } from '../layout/tcb.ts';
 import { redirect, sameClan } from './clan.ts';
-import { claim, doorbellOf, park, pollingQueue, ring, spinsToPark, unclaim, wake, withdraw } from './park.ts';
+import {
+  claim,
+  doorbellOf,
+  isOrphaned,
+  park,
+  pollingQueue,
+  ring,
+  spinsToPark,
+  unclaim,
+  wake,
+  withdraw,
+} from './park.ts';
 import { dequeue, enqueue, findInQueue, firstInQueue, queueOf, removeFromQueue } from './queue.ts';
 import {
   countSent,
@@ -79,6 +92,9 @@ export function checkThread(id: number): Result {
   if (present === id && peek(tcb + TCB_TAKEN) !== 0 && load(tcb + TCB_STATE) !== DEAD) return OK;
   return generationOf(id) < generationOf(present) || present === id ? PEER_GONE : NO_SUCH_THREAD;
 }
+
+/** The failure of a thread's check, for who has a message for it. */
+const notTaken = (known: Result): Result => (known === PEER_GONE ? NOT_TAKEN : known);
 
 /** As `call` in ipc.ts, for every case. */
 export function callSlow(
@@ -121,7 +137,7 @@ export function startSend(
   const me = peek(self + TCB_ID) as ThreadId;
   if (to === me) return DEADLOCK;
   const known = checkThread(to);
-  if (known !== OK) return known;
+  if (known !== OK) return notTaken(known);
   let partner = tcbOf(to);
   if (!sameClan(self, partner)) {
     const via = redirect(self, partner);
@@ -167,6 +183,7 @@ function push(self: Tcb, partner: Tcb, tag: number, sequence: number): Result {
   }
   if ((tag & TAG_KIND) !== CALL) return publish(self, partner, to, tag);
   poke(self + TCB_SEQUENCE, sequence);
+  poke(self + TCB_TAG, tag);
   store(self + TCB_STATE, waiting(me, to));
   // A partner that dies among the pieces shows as the answer: the wait is on, and the repair ends it.
   publish(self, partner, to, tag);
@@ -211,7 +228,7 @@ function startPolling(
     if (claimReceptive(partner, to, expect, me)) return push(self, partner, tag, sequence);
   }
   const known = checkThread(to);
-  return known !== OK && withdraw(self, load(self + TCB_STATE)) ? known : NOT_YET;
+  return known !== OK && withdraw(self, load(self + TCB_STATE)) ? notTaken(known) : NOT_YET;
 }
 
 /**
@@ -250,6 +267,7 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
     }
     const timeout_ms = phase === POLL || receiveTimeout_ms === REST ? sendTimeout_ms : receiveTimeout_ms;
     if (timeout_ms === SPIN_ONLY || timeout_ms === OPEN_ONLY) return NOT_YET;
+    if (kind !== LOCK && isOrphaned() && withdraw(self, state)) return ORPHANED;
     let remaining_ms = PARK_SLICE_ms;
     if (timeout_ms !== NEVER && kind !== LOCK) {
       const time_ms = now_ms();

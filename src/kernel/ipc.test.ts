@@ -16,7 +16,7 @@ import {
   NOT_YET,
   OK,
   OPEN_ONLY,
-  PEER_GONE,
+  NOT_TAKEN,
   R_FLOAT,
   RECEIVE_TIMEOUT,
   REPLY,
@@ -213,11 +213,11 @@ onBothPaths('IPC0031 a call to an id that never was is answered NO_SUCH_THREAD',
   assert.equal(kindOf(client), RUN);
 });
 
-onBothPaths('IPC0032 a call to a thread that ended is answered PEER_GONE', ({ call }) => {
+onBothPaths('IPC0032 a call to a thread that ended is answered NOT_TAKEN', ({ call }) => {
   const [client, server] = [makeThread(), makeThread()];
   const past = idOf(server);
   freeThread(server, indexOf(client));
-  assert.equal(call(client, past, ANY_INDEX, CALL, NEVER, NEVER), PEER_GONE);
+  assert.equal(call(client, past, ANY_INDEX, CALL, NEVER, NEVER), NOT_TAKEN);
   assert.equal(kindOf(client), RUN);
 });
 
@@ -225,7 +225,7 @@ onBothPaths('IPC0033 a stale id is not obeyed though the record waits again', ({
   const [client, server] = [makeThread(), makeThread()];
   openUp(server);
   const stale = threadIdOf(indexOf(server), (generationOf(idOf(server)) - 1) & GENERATION_MASK);
-  assert.equal(call(client, stale, ANY_INDEX, CALL, NEVER, NEVER), PEER_GONE);
+  assert.equal(call(client, stale, ANY_INDEX, CALL, NEVER, NEVER), NOT_TAKEN);
   assert.equal(kindOf(server), WAIT);
 });
 

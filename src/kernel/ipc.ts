@@ -57,6 +57,7 @@ export function call(
   const awaiting = waiting(me, to);
   // Written before the claim: it brings the own line here, so that nothing stands between claim and publication.
   poke(self + TCB_SEQUENCE, sequence);
+  poke(self + TCB_TAG, tag);
   if (compareExchange(partner + TCB_STATE, receptive, locked(to, me)) !== receptive) {
     return callSlow(self, to, expect, tag, sendTimeout_ms, receiveTimeout_ms);
   }

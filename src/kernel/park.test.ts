@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { load, peek, poke, store } from '../platform/atomics.ts';
 import { waitDoorbell } from '../platform/wait.ts';
+import { HEADER_BEAT } from '../layout/map.ts';
+import { LISTEN_SLICE_ms, SILENT_SLICES_MAX } from '../layout/params.ts';
 import { PROCESSOR_DOORBELL } from '../layout/task.ts';
 import {
   locked,
@@ -17,7 +19,18 @@ import {
   waiting,
 } from '../layout/tcb.ts';
 import { assertSound, idOf, makeThread, root, stateOf } from '../../test/support/kernel.ts';
-import { claim, doorbellOf, park, pollingQueue, processorOf, ring, unclaim, wake, withdraw } from './park.ts';
+import {
+  claim,
+  doorbellOf,
+  isOrphaned,
+  park,
+  pollingQueue,
+  processorOf,
+  ring,
+  unclaim,
+  wake,
+  withdraw,
+} from './park.ts';
 import { enqueue, queueOf } from './queue.ts';
 import { polling } from '../layout/tcb.ts';
 import { PROCESSOR_INBOX } from '../layout/task.ts';
@@ -90,4 +103,26 @@ test('PRK0014 senders to a multiplexed thread stand in the inbox of its processo
   const [a, b] = [makeThread(), makeThread({ home: true })];
   assert.equal(pollingQueue(a), queueOf(a));
   assert.equal(pollingQueue(b), root.processor + PROCESSOR_INBOX);
+});
+
+test('PRK0040 a closed wait ends the system when the beat stops for whole slices, and not for short ones', () => {
+  const [a, b] = [makeThread(), makeThread()];
+  const closed = waiting(idOf(a), idOf(b));
+  store(HEADER_BEAT, 7);
+  const sleep = (ms: number): void => {
+    store(a + TCB_STATE, closed);
+    park(a, closed, ms);
+  };
+  for (let i = 0; i < 2 * SILENT_SLICES_MAX; i++) sleep(1);
+  assert.equal(isOrphaned(), false);
+  for (let i = 0; i <= SILENT_SLICES_MAX; i++) {
+    assert.equal(isOrphaned(), false);
+    sleep(LISTEN_SLICE_ms);
+  }
+  assert.equal(isOrphaned(), true);
+  store(HEADER_BEAT, 8);
+  sleep(LISTEN_SLICE_ms);
+  assert.equal(isOrphaned(), false);
+  store(HEADER_BEAT, 0);
+  store(a + TCB_STATE, running(idOf(a)));
 });

@@ -9,7 +9,8 @@
 import { add, compareExchange, load, peek, poke, registers } from '#atomics';
 import { notify, now_ms, spinsFor, wait } from '#wait';
 import { R_WOKE } from '../layout/message.ts';
-import { INDEX_MASK, PARK_SLICE_ms } from '../layout/params.ts';
+import { HEADER_BEAT } from '../layout/map.ts';
+import { ANY_INDEX, INDEX_MASK, LISTEN_SLICE_ms, PARK_SLICE_ms, SILENT_SLICES_MAX } from '../layout/params.ts';
 import { type Processor, processorAt, PROCESSOR_DOORBELL, PROCESSOR_INBOX } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
@@ -78,8 +79,23 @@ export function park(self: Tcb, state: number, timeout_ms: number): void {
   if (state !== asleep && compareExchange(self + TCB_STATE, state, asleep) !== state) return;
   poke(self + TCB_SINCE, now_ms());
   poke(self + TCB_PARKS, (peek(self + TCB_PARKS) + 1) | 0);
-  wait(self + TCB_STATE, asleep, Math.min(timeout_ms, PARK_SLICE_ms));
+  // Who waits for anybody ends with the supervisor; who waits for one partner must hear of its end.
+  const slice_ms = (state & INDEX_MASK) === ANY_INDEX ? PARK_SLICE_ms : LISTEN_SLICE_ms;
+  const sleptThrough = wait(self + TCB_STATE, asleep, Math.min(timeout_ms, slice_ms));
+  if (sleptThrough && timeout_ms >= slice_ms) listenForBeat();
 }
+
+let beat = 0;
+let silentSlices = 0;
+
+function listenForBeat(): void {
+  const heard = load(HEADER_BEAT);
+  silentSlices = heard === 0 || heard !== beat ? 0 : silentSlices + 1;
+  beat = heard;
+}
+
+/** Whether the supervisor has ended: nobody will repair what a dead partner left. */
+export const isOrphaned = (): boolean => silentSlices >= SILENT_SLICES_MAX;
 
 /** The queue in which a thread polls for `target`: its own, or the inbox of its processor when it is multiplexed. */
 export const pollingQueue = (target: Tcb): number =>

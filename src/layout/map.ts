@@ -24,6 +24,8 @@ export const HEADER_EPOCH_LOW = 20;
 export const HEADER_EPOCH_HIGH = 21;
 /** 1 when the system is shutting down: no new task, no new call. */
 export const HEADER_SHUTDOWN = 22;
+/** Raised by the supervisor, every BEAT_ms; 0 while a system has none. */
+export const HEADER_BEAT = 23;
 /** Held while a name is registered. */
 export const HEADER_NAME_LOCK = 24;
 export const HEADER_WORDS = 64;

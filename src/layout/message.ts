@@ -48,6 +48,11 @@ export const NOT_YET = 10;
 /** The partner no longer waits for this reply: it was dropped. */
 export const DROPPED = 11;
 
+/** As PEER_GONE, and the partner had not taken the message: nothing was done with it, it may be sent again. */
+export const NOT_TAKEN = 12;
+/** The supervisor of the system has ended, and every worker with it. */
+export const ORPHANED = 13;
+
 /** Timeouts in milliseconds; these two are none. */
 export const NEVER = -1;
 /** As a receive timeout: what is left of the send timeout, so that one limit holds for the whole call. */

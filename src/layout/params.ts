@@ -52,6 +52,14 @@ export const SPIN_LOADS_PAUSING = 500;
 export const SPIN_LOADS_BARE = 6000;
 /** A parked thread looks around at least this often: whoever would have woken it may be gone. */
 export const PARK_SLICE_ms = 1000;
+/** The supervisor shows at these intervals that it lives. */
+export const BEAT_ms = 250;
+/**
+ * Who waits for one partner listens for the beat: the supervisor is gone after so many such slices without one, each
+ * slept to its end, so that a suspended process finds its supervisor alive when it goes on.
+ */
+export const LISTEN_SLICE_ms = 250;
+export const SILENT_SLICES_MAX = 5;
 /** Direct switches between local threads before the event loop runs: the timeslice, in switches. */
 export const TURN_SWITCHES = 4096;
 /** The same timeslice in time. */
@@ -80,6 +88,7 @@ export function checkParams(): void {
     [INDEX_BITS + GENERATION_BITS === 31, 'an id is a positive 32-bit integer, so that V8 keeps it unboxed'],
     [MESSAGE_WORDS_IN_LINE * 8 + 16 === 64, 'four header words and the first message words fill one cache line'],
     [(WAKEUP_LISTS & (WAKEUP_LISTS - 1)) === 0, 'tick mod n is a mask'],
+    [LISTEN_SLICE_ms * (SILENT_SLICES_MAX - 2) >= 2 * BEAT_ms, 'a late beat is not a silent supervisor'],
     [WINDOW_SMALL_BYTES % (PIECES * 64) === 0, 'the pieces of a window are whole cache lines'],
     [MEMORY_BYTES < 2 ** 31, 'every byte has an index below 2^31, which V8 keeps as an integer'],
   ];

@@ -34,6 +34,7 @@ export const TCB_BASE = 1024;
 export const TCB_STATE = 0;
 /** Thread that the message came from; 0 when the kernel itself answers. */
 export const TCB_SENDER = 1;
+/** Of the message in the line; of the own message while its answer is awaited. */
 export const TCB_TAG = 2;
 /**
  * While waiting for a reply: the sequence of the call it must answer. Once a message is here: the message's sequence.

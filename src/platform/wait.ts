@@ -6,11 +6,15 @@
 import { words } from './memory.ts';
 import { learnSleep } from './patience.ts';
 
-/** Sleeps while the word holds `value`, at most `timeout_ms`; returns at once if it does not. May wake early. */
-export const wait = (at: number, value: number, timeout_ms: number): void => {
+/**
+ * Sleeps while the word holds `value`, at most `timeout_ms`; returns at once if it does not. May wake early. True when
+ * it has slept to the end.
+ */
+export const wait = (at: number, value: number, timeout_ms: number): boolean => {
   const began_ms = performance.now();
-  Atomics.wait(words, at, value, timeout_ms);
+  const outcome = Atomics.wait(words, at, value, timeout_ms);
   learnSleep(performance.now() - began_ms);
+  return outcome === 'timed-out';
 };
 
 /** Wakes everybody who sleeps on the word. */

@@ -13,6 +13,8 @@ import {
   LIMIT,
   NEVER,
   NO_SUCH_THREAD,
+  NOT_TAKEN,
+  ORPHANED,
   PEER_GONE,
   RECEIVE_TIMEOUT,
   type Result,
@@ -55,7 +57,10 @@ export function failure(code: Result, calling: Calling, cause?: unknown): IpcErr
     case ABORTED:
       return make('ERR_IPC_ABORTED', 'the call was cancelled');
     case PEER_GONE:
+    case NOT_TAKEN:
       return make('ERR_IPC_PEER_GONE', `the task has ended${exitText(calling.taskId)}`);
+    case ORPHANED:
+      return make('ERR_IPC_PEER_GONE', 'the supervisor of the system has ended, and every task with it');
     case NO_SUCH_THREAD:
       return make('ERR_IPC_NO_SUCH_THREAD', 'there is no such task');
     case DENIED:
