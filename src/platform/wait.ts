@@ -5,12 +5,14 @@
  */
 import { words } from './memory.ts';
 import { learnSleep } from './patience.ts';
+import { letSignalsThrough } from './signals.ts';
 
 /**
  * Sleeps while the word holds `value`, at most `timeout_ms`; returns at once if it does not. May wake early. True when
  * it has slept to the end.
  */
 export const wait = (at: number, value: number, timeout_ms: number): boolean => {
+  letSignalsThrough();
   const began_ms = performance.now();
   const outcome = Atomics.wait(words, at, value, timeout_ms);
   learnSleep(performance.now() - began_ms);
