@@ -67,6 +67,18 @@ test('PRK0011 a thread that parks says since when, and does not park on a state 
   assert.equal(peek(b + TCB_PARKS), 1);
 });
 
+test('PRK0015 the further slices of one wait are no new wait', () => {
+  const b = makeThread();
+  const opened = open(idOf(b));
+  store(b + TCB_STATE, opened);
+  park(b, opened, 1);
+  poke(b + TCB_SINCE, 5);
+  park(b, opened | PARKED, 1);
+  assert.equal(peek(b + TCB_SINCE), 5);
+  assert.equal(peek(b + TCB_PARKS), 1);
+  store(b + TCB_STATE, running(idOf(b)));
+});
+
 test('PRK0012 a watched thread is rung by the doorbell of its processor', async () => {
   const b = makeThread();
   const bell = doorbellOf(b);

@@ -76,9 +76,12 @@ export function park(self: Tcb, state: number, timeout_ms: number): void {
   const asleep = state | PARKED;
   // A thread that the event loop watched until now sleeps here: it is rung on its state word, not at the doorbell.
   poke(self + TCB_BELL, 0);
-  if (state !== asleep && compareExchange(self + TCB_STATE, state, asleep) !== state) return;
-  poke(self + TCB_SINCE, now_ms());
-  poke(self + TCB_PARKS, (peek(self + TCB_PARKS) + 1) | 0);
+  // A further slice of the same wait finds the bit in place.
+  if (state !== asleep) {
+    if (compareExchange(self + TCB_STATE, state, asleep) !== state) return;
+    poke(self + TCB_SINCE, now_ms());
+    poke(self + TCB_PARKS, (peek(self + TCB_PARKS) + 1) | 0);
+  }
   // Who waits for anybody ends with the supervisor; who waits for one partner must hear of its end.
   const slice_ms = (state & INDEX_MASK) === ANY_INDEX ? PARK_SLICE_ms : LISTEN_SLICE_ms;
   const sleptThrough = wait(self + TCB_STATE, asleep, Math.min(timeout_ms, slice_ms));
