@@ -2,7 +2,7 @@
 import { boot } from '../../../src/index.ts';
 import { mainCaller, startKernelFloor } from '../../floors/lines.ts';
 import { moduleUrl } from '../../harness/files.ts';
-import { timedAsync } from '../../harness/interleave.ts';
+import { timedAsyncSettled } from '../../harness/interleave.ts';
 import type { Side } from '../../harness/interleave.ts';
 import type { Context } from '../../harness/job.ts';
 
@@ -12,14 +12,14 @@ type Add = (left: number, right: number) => Promise<number>;
 const IN_FLIGHT = 1_000;
 
 function oneAfterAnother(add: Add): Side {
-  return timedAsync(async (count) => {
+  return timedAsyncSettled(async (count) => {
     for (let round = 0; round < count; round++) await add(round, 2);
   });
 }
 
 /** A round is one call; the last batch of a block is as large as what is left of it. */
 function thousandInFlight(add: Add): Side {
-  return timedAsync(async (count) => {
+  return timedAsyncSettled(async (count) => {
     for (let left = count; left > 0; left -= IN_FLIGHT) {
       const batch: Promise<number>[] = [];
       for (let round = Math.min(left, IN_FLIGHT); round > 0; round--) batch.push(add(round, 2));

@@ -2,7 +2,7 @@
 import { boot } from '../../../src/index.ts';
 import { mainCaller, startKernelFloor } from '../../floors/lines.ts';
 import { moduleUrl } from '../../harness/files.ts';
-import { timedAsync } from '../../harness/interleave.ts';
+import { timedAsyncSettled } from '../../harness/interleave.ts';
 import type { Context } from '../../harness/job.ts';
 
 type ClientTask = typeof import('../../workers/client-task.ts');
@@ -21,7 +21,7 @@ export async function run(context: Context): Promise<void> {
     const server = await system.spawn<TypedTask>(serverUrl, { name });
     const cacheline = floor.cacheline(mainCaller(), server.id);
     // A round is one call, whichever client makes it.
-    const subject = timedAsync(async (count) => {
+    const subject = timedAsyncSettled(async (count) => {
       const each = Math.ceil(count / CLIENTS);
       await Promise.all(clients.map((client) => client.async.run(name, each)));
     });

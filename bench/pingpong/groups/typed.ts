@@ -7,7 +7,7 @@ import { boot } from '../../../src/index.ts';
 import type { Task } from '../../../src/index.ts';
 import { mainCaller, startKernelFloor } from '../../floors/lines.ts';
 import { moduleUrl } from '../../harness/files.ts';
-import { timed } from '../../harness/interleave.ts';
+import { timed, timedSettled } from '../../harness/interleave.ts';
 import type { Side } from '../../harness/interleave.ts';
 import type { Context } from '../../harness/job.ts';
 import { tenRecords } from '../../workers/records.ts';
@@ -24,20 +24,20 @@ let sink: unknown;
 
 const subjects: Readonly<Record<string, (task: Task<TypedTask>) => Side>> = {
   'worker.sync': ({ sync }) =>
-    timed((count) => {
+    timedSettled((count) => {
       for (let round = 0; round < count; round++) sink = sync.add(round, 2);
     }),
   'worker.sync.string': ({ sync }) =>
-    timed((count) => {
+    timedSettled((count) => {
       for (let round = 0; round < count; round++) sink = sync.echo(TEXTS[round & 15] as string);
     }),
   'worker.sync.object': ({ sync }) =>
-    timed((count) => {
+    timedSettled((count) => {
       for (let round = 0; round < count; round++) sink = sync.search();
     }),
   'worker.upcall': ({ sync }) => {
     const twice = (value: number): number => value * 2;
-    return timed((count) => {
+    return timedSettled((count) => {
       for (let round = 0; round < count; round++) sink = sync.apply(twice, round);
     });
   },
