@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { load, peek, poke, registers, store } from '../platform/atomics.ts';
 import {
+  ABORTED,
   CALL,
   DEADLOCK,
   DENIED,
@@ -33,6 +34,7 @@ import {
 import { ANY_INDEX, TURN_SWITCHES } from '../layout/params.ts';
 import { PROCESSOR_DOORBELL, PROCESSOR_INBOX, PROCESSOR_READY_FIRST } from '../layout/task.ts';
 import {
+  HOME_POLL,
   HOME_WAIT,
   PARKED,
   POLL,
@@ -58,6 +60,7 @@ import {
   startPassive,
   waitsAbroad,
 } from './dispatch.ts';
+import { cancel } from './fault.ts';
 import { awaitMessage, receive, replyAndReceiveSlow, startSend } from './ipc-slow.ts';
 import { firstInQueue } from './queue.ts';
 import { tick } from './wakeup.ts';
@@ -102,6 +105,33 @@ function* echo(): Steps {
     yield OP_REPLY_AND_RECEIVE;
   }
 }
+
+test('DSP0008 the wait of a generator thread is cancelled from its own processor, that of a passive one is not', () => {
+  const [canceller, silent] = [makeThread(), home()];
+  const results: Result[] = [];
+  const receiver = home(function* () {
+    operands(0, 0);
+    results.push(yield OP_RECEIVE);
+    return OK;
+  });
+  const caller = home(function* () {
+    operands(silent, CALL);
+    results.push(yield OP_CALL);
+    return OK;
+  });
+  const passive = home();
+  startPassive(passive, () => REPLY);
+  assert.equal(dispatch(processor, 0), false);
+  assert.deepEqual([kindOf(receiver), kindOf(caller)], [HOME_WAIT, HOME_POLL]);
+  assert.equal(cancel(passive, ABORTED, indexOf(canceller)), false);
+  assert.ok(cancel(receiver, ABORTED, indexOf(canceller)));
+  assert.ok(cancel(caller, ABORTED, indexOf(canceller)));
+  assert.equal(cancel(caller, ABORTED, indexOf(canceller)), false);
+  assert.equal(dispatch(processor, 0), false);
+  assert.deepEqual(results, [ABORTED, ABORTED]);
+  // Both have ended: what is left of them waits for nothing.
+  assert.equal(cancel(receiver, ABORTED, indexOf(canceller)), false);
+});
 
 test('DSP0010 two generator threads play ping-pong by direct switches that touch no queue', () => {
   const server = home(echo);

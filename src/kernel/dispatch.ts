@@ -36,8 +36,7 @@ import {
   TAG_KIND,
 } from '../layout/message.ts';
 import { ANY_INDEX, INDEX_MASK, TURN_SWITCHES } from '../layout/params.ts';
-import type { Processor } from '../layout/task.ts';
-import { PROCESSOR_INBOX } from '../layout/task.ts';
+import { type Processor, PROCESSOR_INBOX } from '../layout/task.ts';
 import type { Tcb, ThreadId } from '../layout/tcb.ts';
 import {
   homePolling,
@@ -94,6 +93,9 @@ export function startPassive(tcb: Tcb, handler: Passive): void {
   passives[indexOfTcb(tcb)] = handler;
   poke(tcb + TCB_STATE, homeWaiting(peek(tcb + TCB_ID), ANY_INDEX));
 }
+
+/** Whether `tcb` is a generator thread of this agent. */
+export const hasBody = (tcb: Tcb): boolean => bodies[indexOfTcb(tcb)] !== undefined;
 
 /** Forgets the code of a thread that has ended. */
 export function endBody(tcb: Tcb): void {

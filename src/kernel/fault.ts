@@ -12,12 +12,11 @@
  * the scan: one of the two. Repair is idempotent, and any live agent may do it.
  */
 import { compareExchange, exchange, load, peek, store } from '#atomics';
-import { notify, spinLoads } from '#wait';
+import { notify, spinLoads, wait } from '#wait';
 import { HEADER_NAME_LOCK, HEADER_TASKS_MAX, HEADER_THREADS_MAX, HEADER_WINDOW_LOCK } from '../layout/map.ts';
 import { ERROR, NOT_TAKEN, PEER_GONE, type Result } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
-import type { TaskRecord } from '../layout/task.ts';
-import { PROCESSOR_INBOX, processorAt, TASK_DEAD, TASK_ID, TASK_STATE } from '../layout/task.ts';
+import { PROCESSOR_INBOX, processorAt, TASK_DEAD, TASK_ID, TASK_STATE, type TaskRecord } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
   DEAD,
@@ -39,8 +38,8 @@ import {
   TCB_TRANSFER,
   tcbAt,
   tcbOf,
-  WAIT,
 } from '../layout/tcb.ts';
+import { hasBody } from './dispatch.ts';
 import { processorOf, wake } from './park.ts';
 import { queueOf, rebuildQueue, removeFromQueue, unlockQueue } from './queue.ts';
 import { freeThread } from './tcb.ts';
@@ -160,13 +159,25 @@ export function freeThreads(task: TaskRecord, holder: number): void {
   }
 }
 
-/** Cancels the ipc operation that a thread waits in, if no partner has claimed it. True when there was one. */
+/** Naps of 1 ms until a claim ends: it lasts one copy into a window, longer only where its holder's agent is off. */
+const CLAIM_NAPS = 100;
+
+/**
+ * Cancels the ipc operation that a thread waits in, unless a partner gives it its message. True when there was one. The
+ * wait of a multiplexed thread ends only from its own processor.
+ */
 export function cancel(tcb: Tcb, code: Result, holder: number): boolean {
-  for (let spins = spinLoads; ; spins--) {
+  for (let spins = spinLoads; spins > -CLAIM_NAPS; spins--) {
     const state = load(tcb + TCB_STATE);
     const kind = state & KIND_MASK;
-    if ((kind === WAIT || kind === POLL) && endWait(tcb, state, code, holder)) return true;
-    // A late reply claims for a moment and takes it back; any other claim ends in a message.
-    if (spins <= 0 || kind === RUN || state === DEAD) return false;
+    if (kind === RUN || state === DEAD) return false;
+    if (kind === HOME_WAIT || kind === HOME_POLL) {
+      if (hasBody(tcb)) endHomeWait(processorOf(tcb), tcb, code);
+      return hasBody(tcb);
+    }
+    // A late reply takes its claim back, and a call that is taken out of the queue goes on waiting.
+    if (kind !== LOCK && endWait(tcb, state, code, holder)) return true;
+    if (kind === LOCK && spins <= 0) wait(tcb + TCB_STATE, state, 1);
   }
+  return false;
 }

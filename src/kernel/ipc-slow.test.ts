@@ -3,7 +3,9 @@
  * inside an operation, the test performs the operation's steps by hand.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { afterEach, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { peek, poke, registers, store } from '../platform/atomics.ts';
 import {
   ABORTED,
@@ -22,8 +24,10 @@ import {
   type Result,
   SEND_TIMEOUT,
   SPIN_ONLY,
+  TAG_METHOD_SHIFT,
 } from '../layout/message.ts';
 import { ANY_INDEX } from '../layout/params.ts';
+import { memory } from '../platform/memory.ts';
 import {
   DEAD,
   generationOf,
@@ -38,6 +42,7 @@ import {
   TCB_POLL_QUEUE,
   TCB_SENT,
   TCB_STATE,
+  TCB_TAG,
   type Tcb,
   type ThreadId,
   threadIdOf,
@@ -229,6 +234,31 @@ test('IPC0132 a cancelled wait ends with the code, a claimed one does not', () =
   openUp(b);
   store(b + TCB_STATE, locked(idOf(b), idOf(a)));
   assert.equal(cancel(b, ABORTED, indexOf(a)), false);
+  store(b + TCB_STATE, running(idOf(b)));
+});
+
+test('IPC0134 a cancel waits for a claim that is taken back', async () => {
+  const [a, b, c] = [makeThread(), makeThread(), makeThread()];
+  assert.equal(startSend(b, idOf(c), ANY_INDEX, CALL, NEVER), NOT_YET);
+  store(b + TCB_STATE, locked(idOf(b), idOf(c)));
+  // The message is taken out of the queue, by a long copy on another thread: the call goes on waiting.
+  const taken = new Worker(
+    `const { workerData: { memory, at, state } } = require('node:worker_threads');
+     const words = new Int32Array(memory.buffer);
+     setTimeout(() => Atomics.store(words, at, state), 40);`,
+    { eval: true, workerData: { memory, at: b + TCB_STATE, state: waiting(idOf(b), idOf(c)) } },
+  );
+  await once(taken, 'online');
+  assert.ok(cancel(b, ABORTED, indexOf(a)));
+  assert.equal(arrived(b), ABORTED);
+  await once(taken, 'exit');
+});
+
+test('IPC0135 a closed receive shows that no call is under way', () => {
+  const [a, b] = [makeThread(), makeThread()];
+  poke(b + TCB_TAG, CALL | (5 << TAG_METHOD_SHIFT));
+  assert.equal(startReceive(b, idOf(a)), NOT_YET);
+  assert.equal(peek(b + TCB_TAG), 0);
   store(b + TCB_STATE, running(idOf(b)));
 });
 

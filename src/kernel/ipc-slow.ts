@@ -242,8 +242,8 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
   const here = running(me);
   let phase = target === 0 ? WAIT : POLL;
   let deadline_ms = NEVER;
-  const isClosed = phase === WAIT && (load(self + TCB_STATE) & INDEX_MASK) !== ANY_INDEX;
-  let spinning = phase === POLL ? spinLoads : receiveTimeout_ms === OPEN_ONLY ? 0 : spinsToPark(isClosed);
+  const awaited = load(self + TCB_STATE) & INDEX_MASK;
+  let spinning = phase === POLL ? spinLoads : receiveTimeout_ms === OPEN_ONLY ? 0 : spinsToPark(awaited);
   let spins = spinning;
   for (; ; spins--) {
     const state = load(self + TCB_STATE);
@@ -329,6 +329,8 @@ export function startReceive(self: Tcb, from: number): Result {
   if (pullFrom(self, from)) return OK;
   const closed = waiting(me, from);
   const polls = polling(from, me);
+  // No call of its own is under way: who looks on sees a plain receive.
+  poke(self + TCB_TAG, 0);
   // Re-check, as in startPolling: a partner that polled before the wait was visible, or died before it. A partner that
   // polls and is not yet queued finds us waiting, or is met in the next round.
   for (;;) {

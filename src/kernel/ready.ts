@@ -7,8 +7,7 @@
  * by the operating system.
  */
 import { peek, poke } from '#atomics';
-import type { Processor } from '../layout/task.ts';
-import { PROCESSOR_READY_FIRST, PROCESSOR_READY_LAST } from '../layout/task.ts';
+import { type Processor, PROCESSOR_READY_FIRST, PROCESSOR_READY_LAST } from '../layout/task.ts';
 import {
   indexOfTcb,
   running,

@@ -10,8 +10,7 @@
 import { load, peek, poke, store } from '#atomics';
 import { ERROR, RECEIVE_TIMEOUT, type Result, SEND_TIMEOUT } from '../layout/message.ts';
 import { INDEX_MASK, WAKEUP_LISTS, WAKEUP_LONG_ms } from '../layout/params.ts';
-import type { Processor } from '../layout/task.ts';
-import { PROCESSOR_INSPECTED, PROCESSOR_TICKS, PROCESSOR_WAKEUP } from '../layout/task.ts';
+import { type Processor, PROCESSOR_INSPECTED, PROCESSOR_TICKS, PROCESSOR_WAKEUP } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
   DEAD,
@@ -139,9 +138,7 @@ function expire(processor: Processor, tcb: Tcb): void {
 export function endHomeWait(processor: Processor, tcb: Tcb, code: Result): void {
   const state = peek(tcb + TCB_STATE);
   const me = peek(tcb + TCB_ID);
-  if ((state & KIND_MASK) === HOME_POLL) {
-    removeFromQueue(tcb, me & INDEX_MASK);
-  }
+  if ((state & KIND_MASK) === HOME_POLL) removeFromQueue(tcb, me & INDEX_MASK);
   putKernelError(tcb, ERROR | 1, code);
   poke(tcb + TCB_PENDING, 1);
   store(tcb + TCB_STATE, running(me));

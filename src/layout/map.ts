@@ -26,6 +26,24 @@ export const HEADER_EPOCH_HIGH = 21;
 export const HEADER_SHUTDOWN = 22;
 /** Raised by the supervisor, every BEAT_ms; 0 while a system has none. */
 export const HEADER_BEAT = 23;
+/** 1 while servers may follow their callers from core to core (platform/handover.ts). */
+export const HEADER_HANDOVER = 25;
 /** Held while a name is registered. */
 export const HEADER_NAME_LOCK = 24;
 export const HEADER_WORDS = 64;
+
+/**
+ * Rings of waits that were broken, between header and tcb array. The supervisor writes the names of a ring here before
+ * it ends the wait of its victim; the victim reads them and frees the slot.
+ *   {thread id of the victim, 0 when free | sequence of its call | bytes of the text | text in UTF-8}
+ */
+export const RING_BASE = 128;
+export const RING_SLOTS = 7;
+export const RING_WORDS = 128;
+export const RING_VICTIM = 0;
+export const RING_SEQUENCE = 1;
+export const RING_TEXT_BYTES = 2;
+export const RING_TEXT = 3;
+export const RING_TEXT_MAX = (RING_WORDS - RING_TEXT) * 4;
+/** Word index of a slot. */
+export const ringAt = (slot: number): number => RING_BASE + slot * RING_WORDS;

@@ -5,7 +5,7 @@ import { TAG_FORMAT, TAG_FLAG, TAG_KIND, TAG_METHOD_SHIFT, TAG_STRINGS, TAG_WORD
 import * as params from './params.ts';
 import { PROCESSOR_BASE, TASK_BASE, WINDOWS_BASE } from './task.ts';
 import { TCB_BASE, TCB_WORDS } from './tcb.ts';
-import { HEADER_WORDS } from './map.ts';
+import { HEADER_WORDS, RING_BASE, RING_SLOTS, RING_WORDS } from './map.ts';
 
 test('the limits do not contradict each other', () => {
   assert.doesNotThrow(params.checkParams);
@@ -17,7 +17,7 @@ test('the magic is its name in ASCII', () => {
 });
 
 test('the tables lie behind each other, on cache lines, below the end of memory', () => {
-  assert.ok(HEADER_WORDS <= TCB_BASE);
+  assert.ok(HEADER_WORDS <= RING_BASE && RING_BASE + RING_SLOTS * RING_WORDS <= TCB_BASE);
   assert.ok(TASK_BASE === TCB_BASE + params.THREADS_VIRTUAL * TCB_WORDS);
   assert.ok(PROCESSOR_BASE > TASK_BASE && WINDOWS_BASE > PROCESSOR_BASE);
   for (const base of [TCB_BASE, TASK_BASE, PROCESSOR_BASE, TCB_WORDS]) assert.equal(base % 16, 0);
