@@ -1,7 +1,7 @@
 /**
  * From result codes and thrown values to errors, and back into messages.
  */
-import { peek } from '#atomics';
+import { peek, registers } from '#atomics';
 import { now_ms } from '#wait';
 import {
   ABORTED,
@@ -16,6 +16,7 @@ import {
   NOT_TAKEN,
   ORPHANED,
   PEER_GONE,
+  R_SEQUENCE,
   RECEIVE_TIMEOUT,
   type Result,
   SEND_TIMEOUT,
@@ -24,6 +25,7 @@ import { INDEX_MASK } from '../layout/params.ts';
 import { TASK_EXIT_CODE, TASK_ID, TASK_STATE, TASK_DEAD, taskAt } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import { isShuttingDown } from '../user/agent.ts';
+import { takeRing } from '../user/rings.ts';
 import { CodecError } from './codec.ts';
 import { errorToPlain, plainToError } from './errors-codec.ts';
 import { IpcError, type IpcErrorDetails } from './ipc-error.ts';
@@ -66,7 +68,7 @@ export function failure(code: Result, calling: Calling, cause?: unknown): IpcErr
     case DENIED:
       return make('ERR_IPC_DENIED', 'the task is in another clan, and its chief takes no messages for it');
     case DEADLOCK:
-      return make('ERR_IPC_DEADLOCK', 'the call could only wait for itself');
+      return make('ERR_IPC_DEADLOCK', deadlockText());
     case LIMIT:
       return make('ERR_IPC_LIMIT', 'the system has no thread left for the call');
     case CUT:
@@ -76,6 +78,12 @@ export function failure(code: Result, calling: Calling, cause?: unknown): IpcErr
     default:
       return make('ERR_IPC_PEER_GONE', `the call ended with result ${code}`);
   }
+}
+
+/** Names the ring that the call was in. It is found by the sequence of the call, which came with the result. */
+function deadlockText(): string {
+  const ring = takeRing(registers[R_SEQUENCE]!);
+  return ring === null ? 'the call could only wait for itself' : `everybody waits for the next: ${ring}`;
 }
 
 function exitText(taskId: number): string {

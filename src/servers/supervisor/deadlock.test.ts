@@ -1,0 +1,300 @@
+/** Rings in hand-made states: what is one, what only looks like one, who is the victim, and what it is told. */
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { peek, poke, registers, store } from '../../platform/atomics.ts';
+import { awaitMessage } from '../../kernel/ipc-slow.ts';
+import { RING_SLOTS, RING_TEXT_MAX, RING_VICTIM, ringAt } from '../../layout/map.ts';
+import {
+  ABORTED,
+  CALL,
+  DEADLOCK,
+  R_SEQUENCE,
+  type Result,
+  SPIN_ONLY,
+  TAG_FLAG,
+  TAG_METHOD_SHIFT,
+} from '../../layout/message.ts';
+import { ANY_INDEX, INDEX_MASK } from '../../layout/params.ts';
+import { TASK_CALLER, TASK_STARTING, TASK_STATE, taskAt } from '../../layout/task.ts';
+import {
+  KIND_MASK,
+  LOCK,
+  open,
+  PARKED,
+  polling,
+  RUN,
+  running,
+  type Tcb,
+  TCB_BELL,
+  TCB_SENT,
+  TCB_SEQUENCE,
+  TCB_SINCE,
+  TCB_STATE,
+  TCB_TAG,
+  TCB_TASK,
+  TCB_TRANSFER,
+  waiting,
+} from '../../layout/tcb.ts';
+import { endWait } from '../../kernel/fault.ts';
+import { agent } from '../../user/agent.ts';
+import { setName } from '../../user/names.ts';
+import { takeRing } from '../../user/rings.ts';
+import {
+  assertSound,
+  idOf,
+  indexOf,
+  kindOf,
+  makeTask,
+  makeThread,
+  root,
+  stateOf,
+} from '../../../test/support/kernel.ts';
+import { doorbellOf } from '../../kernel/park.ts';
+import { breakDeadlocks } from './deadlock.ts';
+
+const methodName = (_task: number, method: number): string | undefined => (method < 100 ? `m${method}` : undefined);
+let sequence = 0;
+
+/** One agent for each name, with one thread. */
+function agents(...names: string[]): Tcb[] {
+  return names.map((name) => {
+    const of = makeTask(root.id);
+    setName(of.task, name);
+    return makeThread({ of });
+  });
+}
+
+/** Lets a thread sleep in a call of the other, since `since_ms`. */
+function sleepIn(self: Tcb, state: number, since_ms: number, method = 1): void {
+  poke(self + TCB_TAG, CALL | (method << TAG_METHOD_SHIFT));
+  poke(self + TCB_SEQUENCE, ++sequence);
+  poke(self + TCB_SINCE, since_ms);
+  store(self + TCB_STATE, state | PARKED);
+}
+const calls = (self: Tcb, to: Tcb, since_ms = 0, method = 1): void =>
+  sleepIn(self, waiting(idOf(self), idOf(to)), since_ms, method);
+const polls = (self: Tcb, to: Tcb, since_ms = 0, method = 1): void =>
+  sleepIn(self, polling(idOf(self), idOf(to)), since_ms, method);
+
+const supervisor = (): Tcb => makeThread();
+const look = (between?: () => void): boolean => breakDeadlocks(indexOf(supervisor()), methodName, between);
+const isWaiting = (tcb: Tcb): boolean => kindOf(tcb) !== RUN && kindOf(tcb) !== LOCK;
+/** The result that a thread whose wait ended finds, and what is said of the ring. */
+function outcome(tcb: Tcb): { result: Result; text: string | null } {
+  agent.processor = doorbellOf(tcb) as never;
+  const result = awaitMessage(tcb, SPIN_ONLY, SPIN_ONLY);
+  return { result, text: takeRing(registers[R_SEQUENCE]!) };
+}
+function rest(...threads: Tcb[]): void {
+  for (const tcb of threads) {
+    store(tcb + TCB_STATE, running(idOf(tcb)));
+    poke(tcb + TCB_TRANSFER, 0);
+  }
+  assertSound();
+}
+
+afterEach(() => {
+  for (let slot = 0; slot < RING_SLOTS; slot++) store(ringAt(slot) + RING_VICTIM, 0);
+});
+
+for (const size of [1, 2, 3, 4, 7]) {
+  test(`DLK0010 a ring of ${size} agents ends by its youngest wait`, () => {
+    const ring = agents(...'abcdefg'.slice(0, size));
+    ring.forEach((tcb, i) =>
+      (i % 2 === 0 ? polls : calls)(tcb, i === size - 1 ? otherThread(ring[0]!) : ring[i + 1]!, 10 + i),
+    );
+    assert.equal(look(), true);
+    assert.deepEqual(ring.map(isWaiting), [...Array(size - 1).fill(true), false]);
+    const { result, text } = outcome(ring.at(-1)!);
+    assert.equal(result, DEADLOCK);
+    const names = [...'abcdefg'.slice(0, size)];
+    assert.equal(text, `${names.map((name) => `${name}.m1()`).join(' -> ')} -> a`);
+    // The others wait on, and are no ring any more.
+    assert.equal(look(), size > 1);
+    assert.equal(ring.filter(isWaiting).length, size - 1);
+    rest(...ring);
+  });
+}
+
+/** A second thread of the same task. */
+function otherThread(tcb: Tcb): Tcb {
+  const task = taskAt(peek(tcb + TCB_TASK) & INDEX_MASK);
+  return makeThread({ of: { id: peek(tcb + TCB_TASK), task, processor: doorbellOf(tcb) } as never });
+}
+
+test('DLK0011 a chain that ends in an agent that runs, or takes calls, is no ring', () => {
+  const [a, b, c] = agents('a', 'b', 'c') as [Tcb, Tcb, Tcb];
+  calls(a, b);
+  polls(b, c);
+  assert.equal(look(), true);
+  store(c + TCB_STATE, open(idOf(c)) | PARKED);
+  assert.equal(look(), true);
+  assert.deepEqual([a, b].map(isWaiting), [true, true]);
+  rest(a, b, c);
+});
+
+test('DLK0012 an agent whose loop runs is not blocked by the calls that it watches', () => {
+  const [a, b, c] = agents('a', 'b', 'c') as [Tcb, Tcb, Tcb];
+  calls(a, b);
+  calls(b, c);
+  calls(c, a);
+  poke(c + TCB_BELL, doorbellOf(c));
+  look();
+  assert.deepEqual([a, b, c].map(isWaiting), [true, true, true]);
+  // Nor by a wait that it still spins in.
+  poke(c + TCB_BELL, 0);
+  store(c + TCB_STATE, stateOf(c) & ~PARKED);
+  look();
+  assert.deepEqual([a, b, c].map(isWaiting), [true, true, true]);
+  rest(a, b, c);
+});
+
+test('DLK0013 an agent is blocked for all its threads', () => {
+  const [a, b, c] = agents('a', 'b', 'c') as [Tcb, Tcb, Tcb];
+  // The server of c listens in the loop; its caller sleeps.
+  const server = otherThread(c);
+  store(server + TCB_STATE, open(idOf(server)) | PARKED);
+  poke(server + TCB_BELL, doorbellOf(c));
+  calls(a, b, 1);
+  calls(b, server, 2);
+  polls(c, a, 3);
+  look();
+  assert.deepEqual([a, b, c].map(isWaiting), [true, true, false]);
+  rest(a, b, c, server);
+});
+
+const changes: [string, (tcb: Tcb, others: Tcb[]) => void][] = [
+  ['has its answer', (tcb) => store(tcb + TCB_STATE, running(idOf(tcb)))],
+  [
+    'is being claimed',
+    (tcb, [other]) => store(tcb + TCB_STATE, LOCK | (stateOf(tcb) & ~KIND_MASK & ~INDEX_MASK) | indexOf(other!)),
+  ],
+  ['is in another call of the same task', (tcb) => poke(tcb + TCB_SEQUENCE, ++sequence)],
+  ['has served an upcall meanwhile', (tcb) => poke(tcb + TCB_SENT, peek(tcb + TCB_SENT) + 1)],
+  ['has opened', (tcb) => store(tcb + TCB_STATE, open(idOf(tcb)))],
+];
+for (const [what, change] of changes) {
+  for (const at of [0, 1, 2]) {
+    test(`DLK0020 no ring when its member ${at} ${what} in the second look`, () => {
+      const ring = agents('a', 'b', 'c') as [Tcb, Tcb, Tcb];
+      ring.forEach((tcb, i) => calls(tcb, ring[(i + 1) % 3]!, i));
+      const before = ring.map(stateOf);
+      look(() => change(ring[at]!, ring));
+      ring.forEach((tcb, i) => i !== at && assert.equal(stateOf(tcb), before[i]));
+      assert.notEqual(peek(ring[at]! + TCB_STATE) & KIND_MASK, 0);
+      assert.equal(peek(ringAt(0) + RING_VICTIM), 0);
+      rest(...ring);
+    });
+  }
+}
+
+test('DLK0021 a victim whose wait ends at the last moment keeps its own result, and nothing is said of a ring', () => {
+  const ring = agents('a', 'b') as [Tcb, Tcb];
+  calls(ring[0], ring[1], 1);
+  calls(ring[1], ring[0], 2);
+  const holder = supervisor();
+  const state = stateOf(ring[1]);
+  let looks = 0;
+  breakDeadlocks(indexOf(holder), () => {
+    // Names are asked for behind the second look.
+    if (looks++ === 0) endWait(ring[1], state, ABORTED, indexOf(holder));
+    return undefined;
+  });
+  assert.equal(looks, 2);
+  assert.equal(awaitMessage(ring[1], SPIN_ONLY, SPIN_ONLY), ABORTED);
+  assert.deepEqual(
+    Array.from({ length: RING_SLOTS }, (_, slot) => peek(ringAt(slot) + RING_VICTIM)),
+    Array(RING_SLOTS).fill(0),
+  );
+  rest(...ring);
+});
+
+test('DLK0030 who sends a long call is part of a ring and not its victim', () => {
+  const ring = agents('a', 'b', 'c') as [Tcb, Tcb, Tcb];
+  ring.forEach((tcb, i) => calls(tcb, ring[(i + 1) % 3]!, i));
+  const [, , c] = ring;
+  store(c + TCB_STATE, stateOf(c) & ~PARKED);
+  poke(c + TCB_TRANSFER, idOf(ring[0]));
+  look();
+  // A call tcb may still come back to its loop.
+  assert.deepEqual(ring.map(isWaiting), [true, true, true]);
+  poke(taskAt(peek(c + TCB_TASK) & INDEX_MASK) + TASK_CALLER, idOf(c));
+  look();
+  assert.deepEqual(ring.map(isWaiting), [true, false, true]);
+  rest(...ring);
+});
+
+test('DLK0031 a call is the victim rather than a receive, and the text tells them apart', () => {
+  const [a, b, c] = agents('a', 'b', 'c') as [Tcb, Tcb, Tcb];
+  calls(a, b, 1, 7);
+  calls(b, c, 2, 200);
+  calls(c, a, 3);
+  poke(c + TCB_TAG, 0);
+  poke(b + TCB_TAG, CALL | TAG_FLAG | (4 << TAG_METHOD_SHIFT));
+  store(taskAt(peek(a + TCB_TASK) & INDEX_MASK) + TASK_STATE, TASK_STARTING);
+  look();
+  assert.deepEqual([a, b, c].map(isWaiting), [true, false, true]);
+  assert.equal(outcome(b).text, 'c.callback 4() -> the start of a -> b.m7() -> c');
+  rest(a, b, c);
+});
+
+test('DLK0032 two tasks of one agent are told apart', () => {
+  const [a, b] = agents('a', 'b') as [Tcb, Tcb];
+  const local = makeTask(root.id);
+  setName(local.task, 'local');
+  const inA = makeThread({ of: { ...local, processor: doorbellOf(a) as never } });
+  calls(a, b, 1);
+  polls(b, inA, 2);
+  look();
+  assert.deepEqual([a, b].map(isWaiting), [true, false]);
+  assert.equal(outcome(b).text, 'local.m1() (in a) -> b.m1() -> local');
+  rest(a, b);
+});
+
+test('DLK0033 a long ring is told with its middle left out', () => {
+  const names = Array.from({ length: 13 }, (_, i) => `${String.fromCharCode(97 + i)}${'ü'.repeat(30)}`);
+  const ring = agents(...names);
+  ring.forEach((tcb, i) => calls(tcb, ring[(i + 1) % 13]!, i));
+  look();
+  const { text } = outcome(ring[12]!);
+  assert.ok(Buffer.byteLength(text!) <= RING_TEXT_MAX, `${text}`);
+  assert.match(text!, /^aü+\.m1\(\) -> bü+\.m1\(\) -> .* -> \d more -> mü+\.m1\(\) -> aü+$/);
+  rest(...ring);
+});
+
+test('DLK0040 several rings are broken in one look, each victim told of its own', () => {
+  const rings = [agents('a', 'b'), agents('c', 'd'), agents('e', 'f')] as [Tcb, Tcb][];
+  for (const [one, other] of rings) {
+    calls(one, other, 1);
+    polls(other, one, 2);
+  }
+  look();
+  assert.deepEqual(
+    rings.map(([, victim]) => outcome(victim).text),
+    ['a.m1() -> b.m1() -> a', 'c.m1() -> d.m1() -> c', 'e.m1() -> f.m1() -> e'],
+  );
+  rest(...rings.flat());
+});
+
+test('DLK0041 a text that nobody read gives way, and is not taken for that of another call', () => {
+  const [a, b] = agents('a', 'b') as [Tcb, Tcb];
+  for (let round = 0; round < 2 * RING_SLOTS; round++) {
+    calls(a, b, 1);
+    calls(b, a, 2);
+    look();
+    assert.equal(kindOf(b), RUN);
+  }
+  agent.processor = doorbellOf(b) as never;
+  assert.equal(takeRing(sequence + 1), null);
+  assert.equal(takeRing(sequence), 'a.m1() -> b.m1() -> a');
+  assert.equal(takeRing(sequence), null);
+  rest(a, b);
+});
+
+test('DLK0042 an idle system is not worth a second look', () => {
+  const [a] = agents('a') as [Tcb];
+  store(a + TCB_STATE, open(idOf(a)) | PARKED);
+  assert.equal(ANY_INDEX, stateOf(a) & INDEX_MASK);
+  assert.equal(look(), false);
+  rest(a);
+});

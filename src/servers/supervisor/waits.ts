@@ -1,0 +1,136 @@
+/**
+ * Who waits for whom, read from kernel memory while all threads go on: the material of deadlock.ts and stall.ts.
+ *
+ * A *wait* is a thread that waits for a message of one partner, or polls for one. It is *in place* when its agent
+ * sleeps in it: nothing else of that agent runs until the wait ends. Words are read one by one, so that one look proves
+ * nothing; `holds` is the second look. Sequence and count of messages sent are read with the state, because a thread
+ * that has left a wait and come back to the same partner has the same state word and not the same counts.
+ */
+import { load, peek } from '#atomics';
+import { HEADER_THREAD_CURSOR, HEADER_THREADS_MAX } from '../../layout/map.ts';
+import { CALL, TAG_FLAG, TAG_KIND, TAG_METHOD_SHIFT } from '../../layout/message.ts';
+import { ANY_INDEX, INDEX_MASK } from '../../layout/params.ts';
+import { TASK_CALLER, TASK_ID, TASK_SERVER, TASK_STARTING, TASK_STATE, taskAt } from '../../layout/task.ts';
+import {
+  KIND_MASK,
+  PARKED,
+  POLL,
+  type Tcb,
+  TCB_BELL,
+  TCB_ID,
+  TCB_PROCESSOR,
+  TCB_SENT,
+  TCB_SEQUENCE,
+  TCB_SINCE,
+  TCB_STATE,
+  TCB_TAG,
+  TCB_TAKEN,
+  TCB_TASK,
+  TCB_TRANSFER,
+  tcbAt,
+  type ThreadId,
+  WAIT,
+} from '../../layout/tcb.ts';
+import { METHOD_DESCRIBE, METHOD_HOST } from '../../rpc/serve.ts';
+import { nameOf } from '../../user/names.ts';
+
+/** A thread's wait, as its words were at one moment. */
+export interface Wait {
+  readonly tcb: Tcb;
+  readonly id: ThreadId;
+  readonly state: number;
+  readonly sequence: number;
+  readonly sent: number;
+  /** Of its own message: no CALL while it only receives. */
+  readonly tag: number;
+  readonly since_ms: number;
+  readonly partner: Tcb;
+  readonly inPlace: boolean;
+}
+
+/** Name of method number `method` of a task; undefined when it is not known. */
+export type MethodName = (task: number, method: number) => string | undefined;
+
+export const taskOf = (tcb: Tcb): number => peek(tcb + TCB_TASK);
+export const agentOf = (tcb: Tcb): number => peek(tcb + TCB_PROCESSOR);
+export const isCall = (wait: Wait): boolean => (wait.tag & TAG_KIND) === CALL;
+export const polls = (wait: Wait): boolean => (wait.state & KIND_MASK) === POLL;
+
+/** Every wait of the system. */
+export function collectWaits(): Wait[] {
+  const waits: Wait[] = [];
+  const max = peek(HEADER_THREADS_MAX);
+  // Records are handed out in turn: until the cursor comes round, none behind it was ever used.
+  const end = Math.min(max, load(HEADER_THREAD_CURSOR) + 1);
+  for (let index = 1; index <= end; index++) {
+    const wait = waitOf(tcbAt(index));
+    if (wait !== null) waits.push(wait);
+  }
+  return waits;
+}
+
+function waitOf(tcb: Tcb): Wait | null {
+  if (peek(tcb + TCB_TAKEN) === 0) return null;
+  const sequence = peek(tcb + TCB_SEQUENCE);
+  const sent = peek(tcb + TCB_SENT);
+  const state = load(tcb + TCB_STATE);
+  const kind = state & KIND_MASK;
+  const partner = state & INDEX_MASK;
+  if ((kind !== WAIT && kind !== POLL) || partner === ANY_INDEX) return null;
+  return {
+    tcb,
+    id: peek(tcb + TCB_ID) as ThreadId,
+    state,
+    sequence,
+    sent,
+    tag: peek(tcb + TCB_TAG),
+    since_ms: peek(tcb + TCB_SINCE),
+    partner: tcbAt(partner),
+    inPlace: isInPlace(tcb, state),
+  };
+}
+
+/**
+ * A thread that sleeps on its own state word; or one that sends a long call, sleeping on the counts of its pieces, if
+ * it is one of those that never wait otherwise.
+ */
+function isInPlace(tcb: Tcb, state: number): boolean {
+  if ((state & PARKED) !== 0) return peek(tcb + TCB_BELL) === 0;
+  if (peek(tcb + TCB_TRANSFER) === 0) return false;
+  const task = taskAt(taskOf(tcb) & INDEX_MASK);
+  const id = peek(tcb + TCB_ID);
+  return id === peek(task + TASK_CALLER) || id === peek(task + TASK_SERVER);
+}
+
+/** Whether a wait is still the same one, and has been since it was collected. */
+export const holds = ({ tcb, id, state, sequence, sent }: Wait): boolean =>
+  load(tcb + TCB_STATE) === state &&
+  peek(tcb + TCB_ID) === id &&
+  peek(tcb + TCB_SEQUENCE) === sequence &&
+  peek(tcb + TCB_SENT) === sent;
+
+/** Whether a cancel would be heard: who is amid a long transfer looks at nothing else. */
+export const canEnd = (wait: Wait): boolean => peek(wait.tcb + TCB_TRANSFER) === 0;
+
+/** Name of the task of a thread. */
+export function taskName(tcb: Tcb): string {
+  const task = taskAt(taskOf(tcb) & INDEX_MASK);
+  const name = peek(task + TASK_ID) === taskOf(tcb) ? nameOf(task) : '';
+  return name === '' ? `task ${taskOf(tcb) & INDEX_MASK}` : name;
+}
+
+export const isStarting = (tcb: Tcb): boolean => load(taskAt(taskOf(tcb) & INDEX_MASK) + TASK_STATE) === TASK_STARTING;
+
+/** What a thread waits for: `b.f()`, or a message when no call is under way. */
+export function describeAwaited(wait: Wait, methodName: MethodName): string {
+  const task = taskName(wait.partner);
+  if (!isCall(wait)) return isStarting(wait.partner) ? `the start of ${task}` : `a message of ${task}`;
+  return `${task}.${describeMethod(taskOf(wait.partner), wait.tag, methodName)}()`;
+}
+
+function describeMethod(task: number, tag: number, methodName: MethodName): string {
+  const method = tag >> TAG_METHOD_SHIFT;
+  if ((tag & TAG_FLAG) !== 0) return `callback ${method}`;
+  if (method === METHOD_DESCRIBE) return 'exports';
+  return methodName(task, method) ?? (method >= METHOD_HOST ? `host ${method - METHOD_HOST}` : `method ${method}`);
+}
