@@ -30,7 +30,14 @@ const { checkBundle } = await import('./built.mjs');
 const { importsOf, readSource } = await import('./source.mjs');
 
 const dist = join(root, 'dist');
-const entries = { index: 'src/index.ts', ipc: 'src/user/ipc.ts', cli: 'src/cli/main.ts' };
+const entries = {
+  index: 'src/index.ts',
+  ipc: 'src/user/ipc.ts',
+  cli: 'src/cli/main.ts',
+  // The drop-ins keep their places, for their runners are found beside them.
+  'compat/synckit/index': 'src/compat/synckit/index.ts',
+  'compat/synckit/runner': 'src/compat/synckit/runner.ts',
+};
 const workerMain = 'src/tasks/worker-main.ts';
 
 /** @type {import('rolldown').InputOptions} */
