@@ -53,11 +53,11 @@ export function wake(tcb: Tcb): void {
   if (bell !== 0) ring(bell);
 }
 
-/** Loads to spin in the own wait, which begins now. */
-export function spinsToPark(closed: boolean): number {
+/** Loads to spin in the own wait for the thread with index `awaited`, or for anybody, which begins now. */
+export function spinsToPark(awaited: number): number {
   const woke = registers[R_WOKE] !== 0;
   registers[R_WOKE] = 0;
-  return spinsFor(closed, woke);
+  return spinsFor(awaited, woke);
 }
 
 /** Rings a doorbell: its count goes up, so that a listener about to sleep sees that it must not. */

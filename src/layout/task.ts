@@ -65,6 +65,10 @@ export const PROCESSOR_TASK = 49;
 /** Wakeup entries inspected since boot: k/n of k entries a tick. */
 export const PROCESSOR_INSPECTED = 50;
 export const PROCESSOR_TICKS = 51;
+/** 1 + the core on which the agent was when it last woke somebody; 0 for unknown. */
+export const PROCESSOR_CORE = 52;
+/** 1 + the core that the agent has bound itself to, so as to follow its caller; 0 for none. */
+export const PROCESSOR_BOUND = 53;
 
 export const taskAt = (index: number): TaskRecord => (TASK_BASE + index * TASK_WORDS) as TaskRecord;
 export const processorAt = (index: number): Processor => (PROCESSOR_BASE + index * PROCESSOR_WORDS) as Processor;

@@ -8,7 +8,11 @@
  *     core, each spinning where the other should run, a hundred times slower than on two, and for seconds: none of them
  *     is ever runnable for long enough to be moved. So after a number of brief sleeps in a row a thread keeps its core
  *     for some milliseconds; the other, runnable all that time, is moved to a free one.
+ *
+ * None of them holds where two threads share a core on purpose (handover.ts): there nobody spins.
  */
+import { ANY_INDEX } from '../layout/params.ts';
+import { wantsOwnCore } from './handover.ts';
 import { spinLoads } from './spin-loads.ts';
 
 /** A long spin is this many short ones, about 100 us. */
@@ -31,10 +35,14 @@ let briefSleeps = 0;
 let pause_ms = SEPARATING_PAUSE_MIN_ms;
 let separatesAt_ms = 0;
 
-/** Loads to spin in a wait: `closed` for one partner, `woke` when it has just been woken. */
-export function spinsFor(closed: boolean, woke: boolean): number {
+/** Loads to spin in a wait for the thread with index `partner`, or ANY_INDEX; `woke` when it has just been woken. */
+export function spinsFor(partner: number, woke: boolean): number {
+  if (wantsOwnCore !== null && wantsOwnCore(partner)) {
+    briefSleeps = 0;
+    return 0;
+  }
   if (briefSleeps >= BRIEF_SLEEPS && separates()) return spinLoads * SEPARATING;
-  if (!closed) return spinLoads;
+  if (partner === ANY_INDEX) return spinLoads;
   probes = (probes + 1) % PROBE;
   return woke || credit > 0 || probes === 0 ? spinLoads * LONG : spinLoads;
 }

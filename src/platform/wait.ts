@@ -3,6 +3,7 @@
  * for event loops. A word is waited on by one of the two, never by both: a stale asynchronous waiter would take the
  * wakeup of a blocked one.
  */
+import { sayCore } from './handover.ts';
 import { words } from './memory.ts';
 import { learnSleep } from './patience.ts';
 import { letSignalsThrough } from './signals.ts';
@@ -21,6 +22,7 @@ export const wait = (at: number, value: number, timeout_ms: number): boolean => 
 
 /** Wakes everybody who sleeps on the word. */
 export const notify = (at: number): void => {
+  if (sayCore !== null) sayCore();
   Atomics.notify(words, at);
 };
 

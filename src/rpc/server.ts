@@ -6,17 +6,31 @@
  * nothing left to do. From there it returns to the loop when a handler gave a promise, once before each park, and after
  * a timeslice of uninterrupted service, so that timers, sockets and promises are never starved.
  *
+ * A third way, in place too, is to follow a caller that calls now and then (platform/handover.ts).
+ *
  * While the loop runs for one of these reasons the thread is not open, and senders stand in its queue; `resume` opens
  * it.
  */
-import { poke, registers } from '#atomics';
+import { peek, poke, registers } from '#atomics';
 import { replyAndReceive } from '../kernel/ipc.ts';
 import { awaitMessage, finishMessage, receive, reply, replyAndReceiveSlow } from '../kernel/ipc-slow.ts';
 import { takeMessage } from '../kernel/transfer.ts';
-import { NEVER, NOT_YET, OK, OPEN_ONLY, R_SENDER, R_SEQUENCE, type Result, SPIN_ONLY } from '../layout/message.ts';
+import {
+  ERROR,
+  NEVER,
+  NOT_YET,
+  OK,
+  OPEN_ONLY,
+  R_SENDER,
+  R_SEQUENCE,
+  type Result,
+  SPIN_ONLY,
+  TAG_KIND,
+} from '../layout/message.ts';
 import { TURN_ms } from '../layout/params.ts';
 import { TASK_LOOP_ALIVE } from '../layout/task.ts';
-import type { ThreadId } from '../layout/tcb.ts';
+import { TCB_PARKS, TCB_SENT, type ThreadId } from '../layout/tcb.ts';
+import { follow, isSparse, makeWay, mayFollow, stopFollowing } from '../platform/handover.ts';
 import { agent } from '../user/agent.ts';
 import { listen, listenToEnd, loopHasEnded, scheduleTurn, stopListening, type Watcher } from '../user/loop.ts';
 import { isFull, serve, whenHandlerEnds } from './serve.ts';
@@ -25,6 +39,8 @@ import { isFull, serve, whenHandlerEnds } from './serve.ts';
 const CALLS_PER_LOOK = 8;
 /** With every handler waiting for something that does not keep the loop alive, this often they are looked for. */
 const HELD_PERIOD_ms = 10;
+/** A server that follows its caller lets the loop run this often all the same. */
+const FOLLOW_PERIOD_ms = 1000;
 
 /** As many handlers are under way as may be: the thread opens again when one ends. */
 let held = false;
@@ -94,6 +110,39 @@ function run(code: Result, wait_ms: number): boolean {
   return true;
 }
 
+/**
+ * As `run`, for the message of a caller that calls now and then: after each answer the thread goes to where its caller
+ * is and sleeps. The loop does not run between two calls, for it has been looked at and is empty.
+ */
+function runFollowing(): boolean {
+  const self = agent.server;
+  const end_ms = performance.now() + FOLLOW_PERIOD_ms;
+  for (;;) {
+    const from = registers[R_SENDER]! as ThreadId;
+    const sequence = registers[R_SEQUENCE]!;
+    const began_ms = performance.now();
+    if (!isSparse(from, began_ms)) {
+      makeWay();
+      return run(OK, SPIN_ONLY);
+    }
+    const tag = serve(self, null, false);
+    if (tag !== 0) reply(self, from, sequence, tag);
+    const isOver = tag === 0 || (tag & TAG_KIND) === ERROR || isFull() || began_ms > end_ms;
+    if (isOver || !follow(began_ms)) {
+      stopFollowing();
+      pause(tag === 0 ? resume : resumeToEnd);
+      return false;
+    }
+    poke(agent.task + TASK_LOOP_ALIVE, 0);
+    const code = receive(self, 0, FOLLOW_PERIOD_ms);
+    poke(agent.task + TASK_LOOP_ALIVE, 1);
+    if (code !== OK) {
+      stopFollowing();
+      return run(code, SPIN_ONLY);
+    }
+  }
+}
+
 /** Lets the loop run with the thread closed. */
 function pause(next: () => void): void {
   stopListening();
@@ -112,10 +161,15 @@ export function serveInPlace(): void {
   }
   stopListening();
   loopHasEnded();
-  const code = awaitMessage(agent.server, NEVER, yielded ? NEVER : SPIN_ONLY);
+  const { server } = agent;
+  const parks = peek(server + TCB_PARKS);
+  const code = awaitMessage(server, NEVER, yielded ? NEVER : SPIN_ONLY);
   poke(agent.task + TASK_LOOP_ALIVE, 1);
   yielded = code === NOT_YET;
-  if (code !== NOT_YET && !run(code, SPIN_ONLY)) return;
+  const slept = code === OK && peek(server + TCB_PARKS) !== parks;
+  if (slept && mayFollow(registers[R_SENDER]!, peek(server + TCB_SENT))) {
+    if (!runFollowing()) return;
+  } else if (code !== NOT_YET && !run(code, SPIN_ONLY)) return;
   listenToEnd(listener());
   setImmediate(() => {});
 }

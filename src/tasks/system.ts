@@ -41,6 +41,7 @@ import {
   WAIT,
 } from '../layout/tcb.ts';
 import { ANY_INDEX } from '../layout/params.ts';
+import { setHandover } from '../platform/handover.ts';
 import { agent, createStandingThreads, detach, isAttached, isShuttingDown, startSystem } from '../user/agent.ts';
 import { settle, stopLoop } from '../user/loop.ts';
 import { findTask, liveTasks, nameOf, registerName, setName } from '../user/names.ts';
@@ -358,6 +359,7 @@ export function bootSync(options: BootOptions = {}): System {
   if (system !== null) return system;
   if (!isAttached()) {
     startSystem({ threads: options.limits?.threads, tasks: options.limits?.tasks });
+    setHandover(options.handover === true, agent.processor, (why) => process.emitWarning(why));
     setName(agent.task, 'main');
     openServer();
   }

@@ -22,6 +22,7 @@ import { HEADER_SHUTDOWN, HEADER_TASKS, HEADER_TASKS_MAX, HEADER_THREADS_MAX } f
 import { layoutHash } from '../layout/describe.ts';
 import { createTask, createThread, formatMemory, giveWindow, isFormatted } from '../kernel/tcb.ts';
 import { startClock } from '../platform/clock.ts';
+import { joinHandover, leaveHandover } from '../platform/handover.ts';
 
 export interface Agent {
   /** 0 until the agent belongs to a system. */
@@ -97,6 +98,7 @@ export function attach(taskId: TaskId): void {
   agent.server = tcbOf(peek(task + TASK_SERVER));
   agent.caller = tcbOf(peek(task + TASK_CALLER));
   agent.current = agent.caller;
+  joinHandover(agent.processor);
   store(task + TASK_STATE, TASK_ALIVE);
 }
 
@@ -104,6 +106,7 @@ export function attach(taskId: TaskId): void {
  * Forgets the system: the agent may boot another one. Stubs that outlive it act for the null thread, and reach nobody.
  */
 export function detach(): void {
+  leaveHandover();
   agent.taskId = 0 as TaskId;
   agent.caller = tcbAt(0);
   agent.server = tcbAt(0);
