@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Found } from './find-documents.ts';
+import type { FireTable } from './fire-table.ts';
 import type { Row } from './measure.ts';
 import type { Listed } from './tasks/store.ts';
 
@@ -103,18 +104,25 @@ export function dropIndex(cache: Cache): void {
   rmSync(cache.indexFile, { force: true });
 }
 
-/** The table measured on an earlier start, if it was measured by these very sources. */
-export function readTable(cache: Cache): { rows: Row[]; measured: string } | undefined {
+/** What was measured on one start: the table of costs, and the one of breaks where the walls hold. */
+export interface Measured {
+  measured: string;
+  rows: Row[];
+  fire: FireTable | null;
+}
+
+/** The tables of an earlier start, if they were measured by these very sources. */
+export function readTable(cache: Cache): Measured | undefined {
   try {
-    const table = JSON.parse(readFileSync(cache.tableFile, 'utf8')) as { key: string; rows: Row[]; measured: string };
+    const table = JSON.parse(readFileSync(cache.tableFile, 'utf8')) as Measured & { key: string };
     return table.key === cache.key ? table : undefined;
   } catch {
     return undefined;
   }
 }
 
-export function writeTable(cache: Cache, rows: Row[], measured: string): void {
+export function writeTable(cache: Cache, measured: Measured): void {
   const draft = `${cache.tableFile}.${process.pid}`;
-  writeFileSync(draft, JSON.stringify({ key: cache.key, measured, rows }));
+  writeFileSync(draft, JSON.stringify({ key: cache.key, ...measured }));
   renameSync(draft, cache.tableFile);
 }

@@ -7,6 +7,8 @@
 import { request } from 'node:http';
 import type { Found } from './find-documents.ts';
 import { readDocument } from './find-documents.ts';
+import { fault } from './fire-table.ts';
+import type { Broken } from './fire.ts';
 import { nameOf } from './indexer.ts';
 import { pageAddress } from './links.ts';
 import { highlight } from './tasks/highlight.ts';
@@ -14,6 +16,8 @@ import { parse, setDocuments } from './tasks/parse.ts';
 import type { Page } from './tasks/parse.ts';
 import { stemmer } from 'stemmer';
 import { host } from './web.ts';
+import { breakKinds } from './walls/walls.ts';
+import type { BreakKind } from './walls/walls.ts';
 import { wordsOf } from './words.ts';
 
 export const requests_total = 500;
@@ -27,6 +31,8 @@ export interface CheckResult {
   cut_short: number;
   /** Patterns that were stopped because a line took them too long. */
   stopped: number;
+  /** What came of the parts that were broken meanwhile. */
+  broken: Broken[];
 }
 
 interface Reply {
@@ -52,10 +58,16 @@ interface Expected {
   stems: Set<string>;
 }
 
-/** `slowPatterns`: whether to send some that no engine ends in time; only where the walls can stop them. */
-export async function check(port: number, documents: readonly Found[], slowPatterns: boolean): Promise<CheckResult> {
+/** `holds`: whether to break parts, and send patterns that no engine ends in time; only where the walls stand that. */
+export async function check(port: number, documents: readonly Found[], holds: boolean): Promise<CheckResult> {
   const expected = await expectations(documents);
-  const probes = mixedProbes(expected, slowPatterns);
+  const broken: Broken[] = [];
+  const probes = mixedProbes(expected, holds);
+  if (holds)
+    amid(
+      probes,
+      breakKinds.map((kind) => breaking(kind, broken)),
+    );
   const times = new Map<string, number[]>();
   const errors = new Map<string, number>();
   const wrong: string[] = [];
@@ -89,7 +101,7 @@ export async function check(port: number, documents: readonly Found[], slowPatte
       [...errors.values()].reduce((sum, count) => sum + count, 0),
     ),
   );
-  return { rows, wrong, cut_short, stopped };
+  return { rows, wrong, cut_short, stopped, broken };
 }
 
 function rowOf(kind: string, times: number[], errors: number): CheckResult['rows'][number] {
@@ -128,6 +140,28 @@ function mixedProbes(expected: Expected[], slowPatterns: boolean): Probe[] {
     if (make) probes.push((heavy ? words : make)(expected, index));
   }
   return probes;
+}
+
+/** Puts `others` in the place of some probes, evenly spread and away from both ends. */
+function amid(probes: Probe[], others: readonly Probe[]): void {
+  const step = Math.floor(probes.length / (others.length + 1));
+  for (const [index, other] of others.entries()) probes[(index + 1) * step] = other;
+}
+
+/** Breaks a part; the outcome is kept in `broken`. */
+function breaking(kind: BreakKind, broken: Broken[]): Probe {
+  return {
+    kind: 'break',
+    method: 'POST',
+    path: `/system/break/${kind}`,
+    json: true,
+    judge: ({ status, body }) => {
+      if (status !== 200) return `status ${status}: ${body}`;
+      const outcome = JSON.parse(body) as Broken;
+      broken.push(outcome);
+      return fault(outcome);
+    },
+  };
 }
 
 function pick(expected: Expected[], index: number): Expected | undefined {

@@ -3,24 +3,29 @@
  * wall of its own, and a table of what the walls cost.
  *
  * Exit codes: 0 when all went well, 1 when something failed (a port in use, a wrong answer under `--check`), 2 when
- * the command line was not understood. Invariant: the words `listening on` are printed when requests are answered.
+ * the command line was not understood, 130 and 143 when Ctrl-C or SIGTERM came before the site was there. Invariant:
+ * the words `listening on` are printed when requests are answered.
  */
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compare, draftFile, dropIndex, keepIndex, openCache, readTable, writeTable } from './cache.ts';
-import type { Cache } from './cache.ts';
+import type { Cache, Measured } from './cache.ts';
 import { check, requests_total } from './check.ts';
 import { findDocuments } from './find-documents.ts';
 import type { Found } from './find-documents.ts';
+import { breakAll, fireCells, fireColumns, fireNotes } from './fire-table.ts';
+import type { FireTable } from './fire-table.ts';
+import { synckitFates } from './fire-synckit.ts';
+import type { Broken, Fire } from './fire.ts';
 import { hashOf } from './index-corpus.ts';
 import { capped, capSentence, indexDocuments } from './indexer.ts';
 import { formatTable, measureAll, tableCells, tableColumns, tableNotes } from './measure.ts';
-import type { Row } from './measure.ts';
 import { help, readOptions, UsageError } from './options.ts';
 import type { Options } from './options.ts';
 import { createSite } from './site.ts';
+import type { SiteInformation } from './site.ts';
 import { openWalls, totalOf } from './walls/walls.ts';
 import type { Walls } from './walls/walls.ts';
 import { host, PortError, takePort } from './web.ts';
@@ -118,36 +123,58 @@ async function reopen(walls: Walls, cache: Cache, documents: readonly Found[]): 
   }
 }
 
-/** The table, measured now or on an earlier start. */
-async function tableOf(cache: Cache, folder: string, fresh: boolean): Promise<{ rows: Row[]; measured: string }> {
+/** The table, measured now or on an earlier start; without that of the breaks, for which the site has to be there. */
+async function tableOf(cache: Cache, folder: string, fresh: boolean): Promise<Measured & { kept: boolean }> {
   const kept = fresh ? undefined : readTable(cache);
-  if (kept)
-    return { rows: kept.rows, measured: `Measured on an earlier start, ${kept.measured}; --fresh measures again.` };
+  if (kept) return { ...kept, kept: true };
   const rows = await measureAll(folder, (title) => say(`measuring: ${title}`));
   const now = new Date().toISOString().slice(0, 16).replace('T', ' ');
-  if (!rows.some(({ error }) => error)) writeTable(cache, rows, `${now} UTC`);
-  return { rows, measured: `Measured ${now} UTC.` };
+  return { rows, measured: `${now} UTC`, fire: null, kept: false };
 }
 
-function printTable({ rows, measured }: { rows: Row[]; measured: string }): void {
-  say(`\nThe same indexing work, every word, code block and document a call of its own. ${measured}\n`);
+function sentenceOf({ measured, kept }: { measured: string; kept: boolean }): string {
+  return kept ? `Measured on an earlier start, ${measured}; --fresh measures again.` : `Measured ${measured}.`;
+}
+
+function printTable({ rows }: Measured, sentence: string): void {
+  say(`\nThe same indexing work, every word, code block and document a call of its own. ${sentence}\n`);
   say(formatTable(tableColumns, tableCells(rows)));
   for (const note of tableNotes(rows)) say(`  ${note}`);
   say('');
+}
+
+/** Breaks every part while the site goes on, unless that was done on an earlier start; prints what came of it. */
+async function printFire(kept: FireTable | null, fire: Fire): Promise<FireTable> {
+  if (!kept) say('breaking the parts one after the other, then the same behind synckit');
+  const table = kept ?? { broken: await breakAll(fire), synckit: await synckitFates() };
+  say('\nThe parts under fire: each was broken while the site answered other requests.\n');
+  say(formatTable(fireColumns, fireCells(table)));
+  for (const note of fireNotes(table)) say(`  ${note}`);
+  say('');
+  return table;
 }
 
 async function start(options: Options): Promise<number | undefined> {
   const folder = folderOf(options);
   const web = await takePort(options.port);
   const walls = await openWalls(options.walls);
-  const end = endOnSignals(web, walls);
+  let isListening = false;
+  const end = endOnSignals(web, walls, () => isListening);
   try {
     const documents = await documentsOf(folder);
     const cache = openCache(folder, options.cache);
     await openIndex(walls, cache, documents, options.fresh);
     const table = await tableOf(cache, folder, options.fresh);
-    printTable(table);
-    web.serve(await createSite(walls, table));
+    const sentence = sentenceOf(table);
+    printTable(table, sentence);
+    const information: SiteInformation = { rows: table.rows, measured: sentence };
+    const site = await createSite(walls, information);
+    const isComplete = table.kept && (table.fire || !site.fire);
+    if (site.fire) information.fire = await printFire(table.fire, site.fire);
+    const measured: Measured = { ...table, fire: information.fire ?? table.fire };
+    if (!isComplete && !table.rows.some(({ error }) => error)) writeTable(cache, measured);
+    web.serve(site);
+    isListening = true;
     say(`listening on http://${host}:${web.port}`);
     return undefined;
   } catch (error) {
@@ -156,8 +183,11 @@ async function start(options: Options): Promise<number | undefined> {
   }
 }
 
-/** Closes everything when asked to end. Returns the same for errors. */
-function endOnSignals(web: Web, walls: Walls): () => Promise<void> {
+/**
+ * Closes everything when asked to end: a site that listens has done what it was started for, one that does not has been
+ * interrupted, and its exit code says so. Returns the same for errors.
+ */
+function endOnSignals(web: Web, walls: Walls, isListening: () => boolean): () => Promise<void> {
   let ending: Promise<void> | undefined;
   const end = (): Promise<void> => {
     ending ??= web.close().then(() => walls.close());
@@ -165,7 +195,8 @@ function endOnSignals(web: Web, walls: Walls): () => Promise<void> {
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
-      void end().finally(() => process.exit(0));
+      const code = isListening() ? 0 : 128 + constants.signals[signal];
+      void end().finally(() => process.exit(code));
     });
   }
   return end;
@@ -177,6 +208,8 @@ async function runCheck(options: Options): Promise<number> {
   const web = await takePort(0);
   const walls = await openWalls(options.walls);
   const scratch = mkdtempSync(join(tmpdir(), 'l3kernel-docs-'));
+  process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
+  const end = endOnSignals(web, walls, () => false);
   try {
     const documents = await documentsOf(folder);
     await walls.open(join(scratch, 'index.sqlite'));
@@ -184,7 +217,7 @@ async function runCheck(options: Options): Promise<number> {
     await index(walls, documents, documents, 'check');
     web.serve(await createSite(walls, { rows: [], measured: '' }));
     say(`sending ${requests_total} requests to http://${host}:${web.port}`);
-    const { rows, wrong, cut_short, stopped } = await check(web.port, documents, walls.name === 'l3kernel');
+    const { rows, wrong, cut_short, stopped, broken } = await check(web.port, documents, walls.inside !== undefined);
     const report = {
       walls: walls.name,
       documents: documents.length,
@@ -192,6 +225,7 @@ async function runCheck(options: Options): Promise<number> {
       wrong,
       cut_short,
       stopped,
+      broken,
       ipc: totalOf(walls.calls),
       bytes_copied: walls.bytesCopied() ?? null,
       content: hashOf(await walls.digests()),
@@ -202,9 +236,7 @@ async function runCheck(options: Options): Promise<number> {
     else printReport(report);
     return report.ok ? 0 : 1;
   } finally {
-    await web.close();
-    await walls.close();
-    rmSync(scratch, { recursive: true, force: true });
+    await end();
   }
 }
 
@@ -213,6 +245,7 @@ function printReport(report: {
   wrong: string[];
   cut_short: number;
   stopped: number;
+  broken: Broken[];
   ipc: number;
   bytes_copied: number | null;
   seconds: number;
@@ -221,6 +254,8 @@ function printReport(report: {
     ...[kind, String(requests), String(errors), p50_ms.toFixed(1), p99_ms.toFixed(1)],
   ]);
   say(`\n${formatTable(['', 'requests', 'errors', 'p50 ms', 'p99 ms'], cells)}`);
+  if (report.broken.length)
+    say(formatTable(fireColumns.slice(0, -1), fireCells({ broken: report.broken, synckit: {} })));
   say(`  ipc: ${report.ipc.toLocaleString('en')} calls`);
   say(`  bytes copied: ${report.bytes_copied?.toLocaleString('en') ?? 'not counted by these walls'}\n`);
   if (report.stopped) say(`  ${report.stopped} patterns were stopped because a line took them too long`);

@@ -36,7 +36,7 @@ export interface Found {
   results: (Hit | { path: string; package: string; title: string; lines: LineFound[]; lines_total: number })[];
 }
 
-/** More searches by pattern are waiting than will be served. */
+/** More of something is waiting than will be served; the message is for the visitor. */
 export class Busy extends Error {
   override name = 'Busy';
 }
@@ -57,7 +57,7 @@ export class Searcher {
     if (query.kind === 'pattern') {
       // What is no pattern need not wait for its turn to be told so.
       await this.#walls.check(query.source, query.flags);
-      return await this.#inTurn(() => this.#byPattern(query.source, query.flags, page));
+      return await this.inTurn(() => this.#byPattern(query.source, query.flags, page));
     }
     const stems: string[][] = [];
     for (const phrase of query.phrases) stems.push(await this.#walls.stem(phrase));
@@ -65,8 +65,10 @@ export class Searcher {
     return { kind: 'words', complete: true, ...found };
   }
 
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= patterns_waiting_max) throw new Busy();
+  /** Runs `work` when the matcher is free. Throws Busy. */
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#waiting >= patterns_waiting_max)
+      throw new Busy('Too many searches by pattern are waiting. Try again in a moment.');
     this.#waiting++;
     const turn = this.#last.then(work);
     this.#last = turn.catch(() => {});

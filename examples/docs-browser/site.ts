@@ -2,17 +2,22 @@
  * The site: from a request's method, address and `Accept` to a status, headers and a body. It opens no socket, so that
  * a test can ask it anything.
  *
- * `/` is the list of packages, `/?q=…` a search, `/page/…` a document or a folder of them, each as HTML or, when the
- * client prefers it, as JSON. Invariant: every request gets an answer; an error of a part becomes a page that says
- * what happened, never an unhandled rejection.
+ * `/` is the list of packages, `/?q=…` a search, `/page/…` a document or a folder of them, `/system` the tasks at work,
+ * each as HTML or, when the client prefers it, as JSON. Invariant: every request gets an answer; an error of a part
+ * becomes a page that says what happened, never an unhandled rejection.
  */
 import { readFileSync } from 'node:fs';
 import { documents_max, document_bytes_max } from './find-documents.ts';
+import { openFire } from './fire.ts';
+import type { Fire } from './fire.ts';
+import type { FireTable } from './fire-table.ts';
 import type { Row } from './measure.ts';
 import { BadQuery, readQuery } from './query.ts';
 import { Busy, pages_max, Searcher } from './search.ts';
 import type { Listed } from './tasks/store.ts';
+import { createSystemPages, isSystemPath } from './system.ts';
 import { documentPage, failurePage, folderPage, homePage, resultsPage } from './views.ts';
+import { makeVisits } from './visitors.ts';
 import { SlowPattern } from './walls/walls.ts';
 import type { Walls } from './walls/walls.ts';
 
@@ -21,21 +26,29 @@ export interface Request {
   /** The path and query as they came in the request line. */
   url: string;
   accept: string;
+  /** What a browser says of the page that sent the request: `same-origin`, `cross-site`, …; undefined for others. */
+  from?: string | undefined;
 }
 
 export interface Answer {
   status: number;
   headers: Record<string, string>;
   body: string;
+  /** For an answer that goes on: gives it pieces until the function that it returned is called. */
+  stream?: (send: (piece: string) => void) => () => void;
 }
 
 export interface SiteInformation {
   rows: readonly Row[];
   measured: string;
+  /** What came of the breaks before the site was open, and of the same behind synckit. */
+  fire?: FireTable;
 }
 
 export interface Site {
   answer(request: Request): Promise<Answer>;
+  /** The parts under fire, where the walls hold. */
+  fire: Fire | undefined;
 }
 
 /** A view as data for JSON and as a page for readers. */
@@ -43,6 +56,9 @@ export interface View {
   status: number;
   data: object;
   html: () => string;
+  headers?: Record<string, string>;
+  /** Where a reader is sent instead, after something was done. */
+  seeOther?: string;
 }
 
 const style = readFileSync(new URL('./style.css', import.meta.url), 'utf8');
@@ -115,8 +131,10 @@ export async function createSite(walls: Walls, information: SiteInformation): Pr
     return { status: 200, data, html: () => folderPage(data) };
   }
 
-  return {
+  const site: Site = {
+    fire: undefined,
     async answer(request) {
+      if (isSystemPath(request.url)) return await systemAnswer(request);
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         return respond(request, failure(405, 'Only GET and HEAD are answered here.'), { allow: 'GET, HEAD' });
       }
@@ -130,7 +148,25 @@ export async function createSite(walls: Walls, information: SiteInformation): Pr
       }
     },
   };
+
+  const visits = makeVisits(site, walls, documents);
+  if (walls.inside) site.fire = openFire(walls.inside, visits, (work) => searcher.inTurn(work));
+  const systemPages = createSystemPages(walls, site.fire, visits, () => site.answer(longSearch), information);
+
+  async function systemAnswer(request: Request): Promise<Answer> {
+    try {
+      const reply = await systemPages(request);
+      return 'data' in reply ? respond(request, reply) : { ...reply, headers: { ...safety, ...reply.headers } };
+    } catch (error) {
+      return respond(request, explain(error, request));
+    }
+  }
+
+  return site;
 }
+
+/** A visitor who has every line of every document looked at. */
+const longSearch: Request = { method: 'GET', url: `/?q=${encodeURIComponent('/\\btimeouts?\\b/i')}`, accept: '' };
 
 function splitOnce(text: string, separator: string): [string, string] {
   const at = text.indexOf(separator);
@@ -163,8 +199,7 @@ function explain(error: unknown, request: Request): View {
   if (error instanceof Error && error.name === 'SyntaxError') return failure(400, message, query);
   if (error instanceof SlowPattern)
     return failure(422, `The pattern was stopped: ${message}. Nothing else was held up.`, query);
-  if (error instanceof Busy)
-    return failure(503, 'Too many searches by pattern are waiting. Try again in a moment.', query);
+  if (error instanceof Busy) return failure(503, message, query);
   return failure(500, `A part of the site failed: ${message}`, query);
 }
 
@@ -182,10 +217,13 @@ function plain(type: string, body: string, cache: string): Answer {
 
 function respond(request: Request, view: View, headers: Record<string, string> = {}): Answer {
   const asJson = prefersJson(request.accept);
+  if (view.seeOther !== undefined && !asJson)
+    return { status: 303, headers: { ...safety, location: view.seeOther }, body: '' };
   return {
     status: view.status,
     headers: {
       ...safety,
+      ...view.headers,
       ...headers,
       'content-type': asJson ? 'application/json; charset=utf-8' : 'text/html; charset=utf-8',
       'cache-control': 'no-cache',

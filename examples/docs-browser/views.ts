@@ -24,7 +24,8 @@ interface Frame {
   body: string;
 }
 
-function frame({ title, query = '', kind, body }: Frame): string {
+/** A whole page round `body`. */
+export function frame({ title, query = '', kind, body }: Frame): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -51,7 +52,7 @@ function frame({ title, query = '', kind, body }: Frame): string {
 <main id="content" class="${kind}">
 ${body}
 </main>
-<footer><p>Every part of this site runs behind a wall of its own: <em>parse</em>, <em>highlight</em>, <em>stem</em>, <em>match</em>, <em>store</em>. <a href="/#costs">What that costs</a>.</p></footer>
+<footer><p>Every part of this site runs behind a wall of its own: <em>parse</em>, <em>highlight</em>, <em>stem</em>, <em>match</em>, <em>store</em>. <a href="/#costs">What that costs</a>. <a href="/system">The system at work</a>.</p></footer>
 </body>
 </html>
 `;
@@ -223,8 +224,10 @@ ${items.join('\n')}
 export function failurePage(status: number, message: string, query: string): string {
   const titles: Record<number, string> = {
     400: 'That query cannot be answered',
+    403: 'Not allowed',
     404: 'Not found',
     405: 'Not allowed',
+    409: 'Not with these walls',
     414: 'Too long',
     422: 'The pattern took too long',
     503: 'Busy',

@@ -59,7 +59,19 @@ async function listen(server: Server, port: number): Promise<void> {
 async function answer(site: Site, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
     const { method = 'GET', url = '/' } = request;
-    const { status, headers, body } = await site.answer({ method, url, accept: request.headers.accept ?? '' });
+    const { accept = '', 'sec-fetch-site': from } = request.headers;
+    const { status, headers, body, stream } = await site.answer({
+      ...{ method, url, accept },
+      from: typeof from === 'string' ? from : undefined,
+    });
+    if (stream && method !== 'HEAD') {
+      response.writeHead(status, headers);
+      response.on(
+        'close',
+        stream((piece) => sendPiece(response, piece)),
+      );
+      return;
+    }
     const bytes = Buffer.from(body);
     response.writeHead(status, { ...headers, 'content-length': bytes.length });
     response.end(method === 'HEAD' ? undefined : bytes);
@@ -67,4 +79,9 @@ async function answer(site: Site, request: IncomingMessage, response: ServerResp
     // The site answers its own errors; what remains is a client that went away while it was answered.
     response.destroy();
   }
+}
+
+/** A client that does not read what it asked for misses pieces; they are not kept for it. */
+function sendPiece(response: ServerResponse, piece: string): void {
+  if (response.writableLength < 2 ** 18) response.write(piece);
 }

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { boot } from 'l3kernel';
 import type { Task } from 'l3kernel';
-import { openL3kernel, taskModules } from './l3kernel.ts';
+import { openL3kernel } from './l3kernel.ts';
+import { taskModules } from './l3kernel-tasks.ts';
 import type { Parts, Walls } from './walls.ts';
 
 const fragile = new URL('./fixtures/fragile-highlight.ts', import.meta.url);

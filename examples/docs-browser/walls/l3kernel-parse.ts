@@ -9,6 +9,7 @@ import { parse as parseWith } from '../tasks/parse.ts';
 import type { Page } from '../tasks/parse.ts';
 
 export { setDocuments } from '../tasks/parse.ts';
+export { breakDown, callRing } from './break-down.ts';
 
 type Highlighter = typeof import('../tasks/highlight.ts');
 
@@ -17,9 +18,21 @@ const block_time_max_ms = 5000;
 
 let highlighter: Highlighter | undefined;
 
+/** A page, and what the parser waited for the highlighter meanwhile. */
+export interface TimedPage extends Page {
+  highlight_ms: number;
+}
+
 /** Renders the file `path`. Throws what the parser throws, and IpcError when the highlighter cannot be reached. */
-export function parse(path: string, markdown: string): Page {
-  return parseWith(path, markdown, highlight);
+export function parse(path: string, markdown: string): TimedPage {
+  let highlight_ms = 0;
+  const page = parseWith(path, markdown, (code, language) => {
+    const started_ms = performance.now();
+    const html = highlight(code, language);
+    highlight_ms += performance.now() - started_ms;
+    return html;
+  });
+  return { ...page, highlight_ms };
 }
 
 function highlight(code: string, language: string): string {

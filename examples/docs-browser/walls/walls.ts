@@ -9,6 +9,7 @@
  * Invariant: every way gives the same results, so that the digests of two indexes can be compared.
  */
 import type { Block, Page } from '../tasks/parse.ts';
+import type { Edge } from './account.ts';
 import type { Document, Listed, StoredPage, Hit } from '../tasks/store.ts';
 
 export const wallNames = ['direct', 'l3kernel', 'comlink', 'synckit'] as const;
@@ -59,10 +60,51 @@ export interface Walls {
   source(path: string): MaybePromise<string>;
   search(phrases: string[][], offset: number, limit: number): MaybePromise<{ total: number; results: Hit[] }>;
 
+  /** To look at the parts and to break them; only where the walls hold. */
+  readonly inside?: Inside;
   /** Bytes that were copied through the walls to parts that are alive, where the walls count them. */
   bytesCopied(): number | undefined;
   /** Ends the parts. */
   close(): MaybePromise<void>;
+}
+
+/** One task as it stands. */
+export interface TaskLine {
+  id: number;
+  name: string;
+  kind: string;
+  state: string;
+  /** The name of the task that it waits for. */
+  partner: string | undefined;
+  /** Messages and bytes that its thread has sent, and how often it slept, since its last start. */
+  sent: number;
+  bytes: number;
+  parks: number;
+  restarts: number;
+}
+
+export const breakKinds = ['regex', 'exit', 'heap', 'throw', 'ring', 'kill', 'loop'] as const;
+export type BreakKind = (typeof breakKinds)[number];
+
+/** What a break gives the caller: the error it met, and when. */
+export interface BreakOutcome {
+  /** The error's code, or its name when it has none; 'none' when the call returned. */
+  code: string;
+  message: string;
+  /** From what broke the part to the error. */
+  error_ms: number;
+  /** From the error until every part that was touched has answered again. */
+  mended_ms: number;
+}
+
+/** Walls that can be looked into, and that hold when a part breaks. */
+export interface Inside {
+  tasks(): TaskLine[];
+  edges(): Edge[];
+  /** Renders without blocking the caller: `Walls.parse` for visitors. */
+  render(path: string, markdown: string): Promise<Page>;
+  /** Breaks a part and mends it; the error of the call that met it is the outcome. */
+  breakPart(kind: BreakKind): Promise<BreakOutcome>;
 }
 
 /** A line took the pattern longer than the time limit; the part that ran it has been replaced. */

@@ -1,0 +1,2 @@
+/** The site serves the installed library under this name. */
+export { graphlib, layout } from '@dagrejs/dagre';
