@@ -49,6 +49,8 @@ import {
   TCB_CUT,
   TCB_HOME,
   TCB_ID,
+  TCB_OUT_CUT,
+  TCB_OUT_PIECES,
   TCB_SENDER,
   TCB_SEQUENCE,
   TCB_STATE,
@@ -81,6 +83,7 @@ import {
   putMessage,
   putStrings,
   sendPieces,
+  stringsIn,
   takeMessage,
   takeStrings,
 } from './transfer.ts';
@@ -150,7 +153,7 @@ export function startSend(
   if (!pollsFor(behind, to) && claimReceptive(partner, to, expect, me)) return push(self, partner, tag, sequence);
   if (sendTimeout_ms === 0) return SEND_TIMEOUT;
   registers[R_TARGET] = to & INDEX_MASK;
-  return startPolling(self, partner, to, expect, tag, sequence, behind);
+  return startPolling(self, to, expect, tag, sequence, behind);
 }
 
 /** Whether thread `behind` stands in a queue for `to`; 0 is no thread. */
@@ -196,22 +199,17 @@ function publish(self: Tcb, partner: Tcb, to: number, tag: number): Result {
   countSent(self);
   // SYNC POINT: pairs with awaitMessage of the partner.
   if ((exchange(partner + TCB_STATE, running(to)) & PARKED) !== 0) wake(partner);
-  return pieces ? sendPieces(self, partner, tag) : OK;
+  return pieces ? sendPieces(self, partner, stringsIn(tag)) : OK;
 }
 
-function startPolling(
-  self: Tcb,
-  partner: Tcb,
-  to: ThreadId,
-  expect: number,
-  tag: number,
-  sequence: number,
-  behind: Tcb | 0,
-): Result {
+function startPolling(self: Tcb, to: ThreadId, expect: number, tag: number, sequence: number, behind: Tcb | 0): Result {
+  const partner = tcbOf(to);
   const me = peek(self + TCB_ID) as ThreadId;
   const isHome = peek(partner + TCB_HOME) !== 0;
   const mine = polling(me, to);
   putMessage(self, me, tag, sequence);
+  poke(self + TCB_OUT_PIECES, 0);
+  poke(self + TCB_OUT_CUT, 0);
   if ((tag & TAG_STRINGS) !== 0) putStrings(self, self, tag);
   for (;;) {
     store(self + TCB_STATE, mine);
@@ -254,8 +252,7 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
     }
     const kind = state & KIND_MASK;
     if (kind === WAIT && phase === POLL) {
-      // Taken out of the queue: from here on it is the answer that is waited for.
-      // A partner that dies among the pieces shows as that answer.
+      // Taken out of the queue: now for the answer. A partner that dies among the pieces shows as that answer.
       continueSend(self, target);
       phase = WAIT;
       if (receiveTimeout_ms !== REST) deadline_ms = NEVER;
@@ -287,9 +284,9 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
 /** The own message was pulled out of the queue. If it was too long for a window its bytes go now. */
 export function continueSend(self: Tcb, target: number): Result {
   countSent(self);
-  const tag = peek(self + TCB_TAG);
-  registers[R_CUT] = (tag & TAG_STRINGS) === 0 ? 0 : peek(self + TCB_CUT);
-  return inPieces(self, tag) ? sendPieces(self, tcbAt(target), tag) : OK;
+  registers[R_CUT] = peek(self + TCB_OUT_CUT);
+  const count = peek(self + TCB_OUT_PIECES);
+  return count !== 0 ? sendPieces(self, tcbAt(target), count) : OK;
 }
 
 function sent(self: Tcb, target: number): Result {
@@ -395,7 +392,7 @@ function pull(self: Tcb, sender: Tcb): void {
   const id = peek(sender + TCB_ID);
   pullMessage(self, sender);
   const calls = (tag & TAG_KIND) === CALL;
-  const pieces = inPieces(sender, tag);
+  const pieces = inPieces(self, tag);
   if (!calls) {
     if ((exchange(sender + TCB_STATE, running(id)) & PARKED) !== 0) wake(sender);
     return;

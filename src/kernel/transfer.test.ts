@@ -27,6 +27,7 @@ import {
   type Tcb,
   TCB_BYTES,
   TCB_IN_PIECES,
+  TCB_OUT_PIECES,
   TCB_STATE,
   TCB_STRING,
   TCB_TAG,
@@ -185,7 +186,7 @@ test('IPC0220 a transfer whose other side is dead ends, though no repair saw it 
   poke(server + TCB_IN_PIECES, 1);
   store(server + TCB_STATE, DEAD);
   const items = putItems(pattern(200_000));
-  poke(client + TCB_IN_PIECES, 1);
+  poke(client + TCB_OUT_PIECES, 1);
   poke(client + TCB_TAG, items);
   poke(server + TCB_STRING, 200_000);
   assert.equal(slow.continueSend(client, indexOf(server)), PEER_GONE);

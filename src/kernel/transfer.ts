@@ -37,6 +37,8 @@ import {
   TCB_FILLED,
   TCB_ID,
   TCB_IN_PIECES,
+  TCB_OUT_CUT,
+  TCB_OUT_PIECES,
   TCB_SENDER,
   TCB_SENT,
   TCB_SEQUENCE,
@@ -148,10 +150,10 @@ function pullStrings(self: Tcb, sender: Tcb, count: number): void {
   }
   poke(self + TCB_STRING_TOTAL, total);
   poke(self + TCB_CUT, meant - total);
-  poke(sender + TCB_CUT, meant - total);
+  poke(sender + TCB_OUT_CUT, meant - total);
   const pieces = peek(sender + TCB_IN_PIECES) !== 0 || total > peek(self + TCB_WINDOW_BYTES);
   poke(self + TCB_IN_PIECES, pieces ? 1 : 0);
-  poke(sender + TCB_IN_PIECES, pieces ? 1 : 0);
+  poke(sender + TCB_OUT_PIECES, pieces ? count : 0);
   if (pieces) {
     poke(self + TCB_FILLED, 0);
     poke(self + TCB_DRAINED, 0);
@@ -200,9 +202,11 @@ function scatter(self: Tcb, count: number): Result {
   return OK;
 }
 
-/** Sends the items of `outgoing` through the halves of `target`'s window. The receiver has the header already. */
-export function sendPieces(self: Tcb, target: Tcb, tag: number): Result {
-  const count = stringsIn(tag);
+/**
+ * Sends the first `count` items of `outgoing` through the halves of `target`'s window. The receiver has the header
+ * already.
+ */
+export function sendPieces(self: Tcb, target: Tcb, count: number): Result {
   const half = (peek(target + TCB_WINDOW_BYTES) / PIECES) | 0;
   const base = peek(target + TCB_WINDOW);
   poke(self + TCB_TRANSFER, peek(target + TCB_ID));

@@ -53,6 +53,13 @@ export const TCB_IN_PIECES = 46;
 // Line 3.
 /** Pieces the sender has put into the window, counted from the start of the message; -1 when the sender is gone. */
 export const TCB_FILLED = 48;
+/**
+ * Of the own message that was taken out of a queue, written by its taker: its string items if they must follow in
+ * pieces, and the bytes that did not fit. Apart from the line's words, which the answer may overwrite before the sender
+ * looks.
+ */
+export const TCB_OUT_PIECES = 49;
+export const TCB_OUT_CUT = 50;
 // Line 4: the owner's.
 /** Pieces the receiver has taken out of its window; -1 when the receiver is gone. */
 export const TCB_DRAINED = 64;
