@@ -1,0 +1,91 @@
+/**
+ * Explores the interleavings of the kernel:
+ *
+ *   node test/model/explore.ts                      the bounded selection of `npm test`, as a table
+ *   node test/model/explore.ts --all                every scenario, without its bound
+ *   node test/model/explore.ts SCENARIO             this one, completely; [--preemptions N] [--states N] [--seconds N]
+ *   node test/model/explore.ts SCENARIO --random SEED [--runs N]
+ *   node test/model/explore.ts SCENARIO --replay SCHEDULE
+ */
+import { parseArgs } from 'node:util';
+import { explore, type Limits, type Outcome, parseSchedule, simplest, walk } from './search.ts';
+import { scenarios } from './scenarios.ts';
+import { type Kernel, loadKernel, prepare, replay, type Scenario } from './system.ts';
+import type { Event } from './world.ts';
+
+/** What happened, a line each, without the plain accesses that nobody else sees. */
+export function traceLines(events: readonly Event[]): string[] {
+  return events.map(({ agent, where, text }, i) => {
+    const inside = where.slice(-3).join(' > ');
+    return `${String(i + 1).padStart(4)}  ${agent.padEnd(10)} ${text.padEnd(70)} ${inside}`;
+  });
+}
+
+const figures = (name: string, outcome: Outcome, bound: string): string =>
+  [
+    name.padEnd(24),
+    String(outcome.states).padStart(9),
+    String(outcome.transitions).padStart(10),
+    String(outcome.ends).padStart(7),
+    String(outcome.depth).padStart(6),
+    (outcome.ms / 1000).toFixed(1).padStart(7),
+    outcome.failure !== null ? '  FAILED' : outcome.complete ? `  ${bound}` : '  not complete',
+  ].join(' ');
+
+function show(kernel: Kernel, scenario: Scenario, reason: string, schedule: string): void {
+  const { events, wrong } = replay(kernel, scenario, parseSchedule(schedule));
+  console.log(traceLines(events).join('\n'));
+  console.log(`\n${scenario.name}: ${wrong ?? reason}`);
+  console.log(`node test/model/explore.ts ${scenario.name} --replay ${schedule}`);
+  process.exitCode = 1;
+}
+
+function run(kernel: Kernel, scenario: Scenario, limits: Limits): void {
+  const { makeWorld, checkEnd } = prepare(kernel, scenario);
+  const outcome = explore(makeWorld, checkEnd, limits);
+  const bound = limits.preemptions === undefined ? 'complete' : `complete to ${limits.preemptions} preemptions`;
+  console.log(figures(scenario.name, outcome, bound));
+  if (outcome.failure === null) return;
+  const { reason, schedule } = simplest(makeWorld, checkEnd, { ms: 60_000 }) ?? outcome.failure;
+  show(kernel, scenario, reason, schedule);
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      all: { type: 'boolean' },
+      preemptions: { type: 'string' },
+      states: { type: 'string' },
+      seconds: { type: 'string' },
+      random: { type: 'string' },
+      runs: { type: 'string' },
+      replay: { type: 'string' },
+    },
+  });
+  const kernel = await loadKernel();
+  const wanted = scenarios.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  if (wanted.length === 0) throw new Error(`the scenarios are: ${scenarios.map(({ name }) => name).join(', ')}`);
+  for (const scenario of wanted) {
+    if (values.replay !== undefined) {
+      show(kernel, scenario, 'nothing is wrong', values.replay);
+    } else if (values.random !== undefined) {
+      const { makeWorld, checkEnd } = prepare(kernel, scenario);
+      const outcome = walk(makeWorld, checkEnd, Number(values.random), Number(values.runs ?? 10_000));
+      console.log(figures(scenario.name, outcome, ''));
+      if (outcome.failure !== null) show(kernel, scenario, outcome.failure.reason, outcome.failure.schedule);
+    } else {
+      const bounded = positionals.length === 0 && values.all !== true;
+      if (bounded && scenario.deep === true) continue;
+      const preemptions = values.preemptions === undefined ? undefined : Number(values.preemptions);
+      const bound = preemptions ?? (bounded ? scenario.preemptions : undefined);
+      run(kernel, scenario, {
+        ...(bound === undefined ? {} : { preemptions: bound }),
+        ...(values.states === undefined ? {} : { states: Number(values.states) }),
+        ...(values.seconds === undefined ? {} : { ms: Number(values.seconds) * 1000 }),
+      });
+    }
+  }
+}
+
+if (import.meta.main) await main();

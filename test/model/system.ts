@@ -1,0 +1,232 @@
+/**
+ * Makes the system of a scenario: bundles and compiles the kernel, formats a memory, lets the scenario create its tasks
+ * and threads with the kernel's own functions, run natively, and gives worlds to explore.
+ */
+import { layoutHash } from '../../src/layout/describe.ts';
+import { REGISTER_WORDS, type Result } from '../../src/layout/message.ts';
+import { INDEX_MASK } from '../../src/layout/params.ts';
+import {
+  TASK_ALIVE,
+  TASK_KIND_MAIN,
+  TASK_KIND_WORKER,
+  TASK_PROCESSOR,
+  TASK_STATE,
+  processorAt,
+  taskAt,
+} from '../../src/layout/task.ts';
+import { TCB_ID, TCB_WINDOW, TCB_WINDOW_BYTES, type Tcb, type ThreadId, tcbOf } from '../../src/layout/tcb.ts';
+import { ENDED, KILLED } from './agent.ts';
+import { bundleKernel, type Texts } from './bundle.ts';
+import { compileMachine, type Machine, runNatively } from './compile.ts';
+import { Memory, WINDOWS_START } from './memory.ts';
+import * as programs from './programs.ts';
+import { type EndCheck } from './search.ts';
+import { type AgentPlan, type Event, World } from './world.ts';
+
+/** A kernel ready to be explored. */
+export interface Kernel {
+  readonly text: string;
+  readonly machine: Machine;
+}
+
+/** Loads and spins are one and the same here: a spin in vain is a spin not made. */
+const { claims, ENDED_WITH, SERVED } = programs;
+
+const constants = {
+  spinLoads: 0,
+  pause: (): void => {},
+  learnSpin: (): void => {},
+  spinsFor: (): number => 0,
+};
+
+/** The shipped kernel, or one with other texts for some of its files. */
+export async function loadKernel(texts: Texts = {}): Promise<Kernel> {
+  const text = await bundleKernel(texts);
+  return { text, machine: compileMachine(text, constants, Object.keys(programs)) };
+}
+
+/** The seam of kernel code that runs natively, alone. */
+function nativeSeam(memory: Memory): Record<string, unknown> {
+  const get = (at: number): number => memory.words[memory.cellOf(at)]!;
+  const set = (at: number, value: number): number => {
+    const old = get(at);
+    memory.set(memory.cellOf(at), value);
+    return old;
+  };
+  const refuse = (): never => {
+    throw new Error('the set-up of a scenario does not wait');
+  };
+  return {
+    ...constants,
+    load: get,
+    peek: get,
+    poke: set,
+    store: set,
+    exchange: set,
+    add: (at: number, value: number): number => set(at, get(at) + value),
+    compareExchange: (at: number, expected: number, next: number): number => {
+      const old = get(at);
+      if (old === (expected | 0)) set(at, next);
+      return old;
+    },
+    registers: new Int32Array(REGISTER_WORDS),
+    notify: () => {},
+    now_ms: () => 1,
+    wait: refuse,
+    spin: refuse,
+    allocateBytes: refuse,
+    putBytes: refuse,
+    takeBytes: refuse,
+    moveBytes: refuse,
+    note: refuse,
+    claimThat: refuse,
+    awaitEnd: refuse,
+    makeBuffer: refuse,
+    holdsPattern: refuse,
+  };
+}
+
+/** What a scenario makes its system with. */
+export class System {
+  readonly memory: Memory;
+  /** The kernel's exports, run natively on this memory. */
+  readonly native: Record<string, any>;
+  readonly names = new Map<number, string>();
+  private windows = 0;
+
+  constructor(kernel: Kernel, threads: number, tasks: number, windows: number) {
+    this.memory = new Memory(threads, tasks, windows);
+    this.native = runNatively(kernel.text, nativeSeam(this.memory));
+    this.native['formatMemory'](threads, tasks, layoutHash);
+  }
+
+  peek(at: number): number {
+    return this.memory.words[this.memory.cellOf(at)]!;
+  }
+
+  poke(at: number, value: number): void {
+    this.memory.set(this.memory.cellOf(at), value);
+  }
+
+  /** A living task with a processor of its own: its id. The first is the main one, the others are its children. */
+  task(chief = 0): number {
+    const id = this.native['createTask'](chief, chief === 0 ? TASK_KIND_MAIN : TASK_KIND_WORKER, 0) as number;
+    this.poke(taskAt(id & INDEX_MASK) + TASK_STATE, TASK_ALIVE);
+    return id;
+  }
+
+  /** A thread of a task: its tcb. `window_bytes` of a window in the memory of the scenario. */
+  thread(name: string, task: number, window_bytes = 0): Tcb {
+    const record = taskAt(task & INDEX_MASK);
+    const processor = processorAt(this.peek(record + TASK_PROCESSOR));
+    const id = this.native['createThread'](record, processor, false) as ThreadId;
+    const tcb = tcbOf(id);
+    this.names.set(id & INDEX_MASK, name);
+    if (window_bytes > 0) {
+      this.poke(tcb + TCB_WINDOW, WINDOWS_START + this.windows++ * (1 << 16));
+      this.poke(tcb + TCB_WINDOW_BYTES, window_bytes);
+    }
+    return tcb;
+  }
+
+  idOf(tcb: Tcb): ThreadId {
+    return this.peek(tcb + TCB_ID) as ThreadId;
+  }
+}
+
+/** What an agent says in the end. */
+export interface Report {
+  readonly killed: boolean;
+  /** Results of its operations, by their number; an operation that ended twice is -1. */
+  readonly results: ReadonlyMap<number, Result>;
+  /** Words it served, in order. */
+  readonly served: readonly number[];
+  readonly isAtEnd: boolean;
+}
+
+/** What the check of a scenario sees. */
+export interface End {
+  of(agent: string): Report;
+  peek(at: number): number;
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** One line for the table. */
+  readonly about: string;
+  /** Highest indices, and windows. */
+  readonly threads: number;
+  readonly tasks?: number;
+  readonly windows?: number;
+  readonly kills?: number;
+  /** Slices that may end when nothing else can happen. */
+  readonly nets?: readonly number[];
+  /** Bound in `npm test`; without one the search is complete. */
+  readonly preemptions?: number;
+  /** In `--all` only. */
+  readonly deep?: boolean;
+  build(system: System): readonly AgentPlan[];
+  /** What is wrong at an end, beside what holds for all scenarios; null if nothing is. */
+  check?(end: End): string | null;
+}
+
+function reportOf(world: World, number: number): Report {
+  const agent = world.agents[number]!;
+  const results = new Map<number, Result>();
+  const served: number[] = [];
+  for (let i = 0; i < agent.log.length; i += 3) {
+    const [what, a, b] = agent.log.slice(i, i + 3) as [number, number, number];
+    if (what === ENDED_WITH) results.set(a, results.has(a) ? -1 : b);
+    if (what === SERVED) served.push(a);
+  }
+  return { killed: agent.status === KILLED, results, served, isAtEnd: agent.status === ENDED };
+}
+
+/** Worlds of a scenario, all alike, and the check of their ends. */
+export function prepare(kernel: Kernel, scenario: Scenario): { makeWorld: () => World; checkEnd: EndCheck } {
+  const { threads, tasks = 2, windows = 0 } = scenario;
+  let native: Record<string, any> = {};
+  let agents: readonly AgentPlan[] = [];
+  const makeWorld = (): World => {
+    const system = new System(kernel, threads, tasks, windows);
+    agents = scenario.build(system);
+    native = system.native;
+    const nameOf = (thread: number): string => system.names.get(thread) ?? `thread ${thread}`;
+    const { kills = 0, nets = [] } = scenario;
+    const world = new World(system.memory, kernel.machine, { agents, kills, nets, claims, nameOf });
+    world.start();
+    return world;
+  };
+  const checkEnd = (world: World): string | null => {
+    const wrong = native['verify']() as string[];
+    if (wrong.length > 0) return `verify: ${wrong.join('; ')}`;
+    const of = (name: string): Report => {
+      const number = agents.findIndex((plan) => plan.name === name);
+      if (number < 0) throw new Error(`no agent is called ${name}`);
+      return reportOf(world, number);
+    };
+    const end: End = { of, peek: (at) => world.memory.words[world.memory.cellOf(at)]! };
+    return scenario.check?.(end) ?? null;
+  };
+  return { makeWorld, checkEnd };
+}
+
+/** Runs one schedule and gives what happened, and what was wrong in the end if it was. */
+export function replay(
+  kernel: Kernel,
+  scenario: Scenario,
+  schedule: readonly number[],
+): { events: Event[]; wrong: string | null } {
+  const { makeWorld, checkEnd } = prepare(kernel, scenario);
+  const world = makeWorld();
+  const events: Event[] = [];
+  world.onEvent = (event) => events.push(event);
+  for (const choice of schedule) {
+    if (!world.choices().includes(choice)) return { events, wrong: `choice ${choice} of the schedule is not possible` };
+    world.apply(choice);
+    if (world.wrong !== null) return { events, wrong: world.wrong };
+  }
+  if (world.choices().some((choice) => (choice & 3) !== 2)) return { events, wrong: null };
+  const stuck = world.stuck();
+  return { events, wrong: stuck.length > 0 ? stuck.join('; ') : checkEnd(world) };
+}
