@@ -114,6 +114,29 @@ const asynchronous: readonly Row[] = [
   },
 ];
 
+const WITHOUT_HANDOVER = 'the same without hand-over';
+
+const sparse: readonly Row[] = [
+  {
+    name: 'worker.sparse',
+    group: 'handover',
+    unit: ROUND,
+    floor: WITHOUT_HANDOVER,
+    method: 'Typed stub, one call a millisecond, the caller busy in between; boot({ handover: true }).',
+    target: { ns_max: 6_000 },
+    size: 1,
+  },
+  ...[10, 100, 1_000].map((size): Row => ({
+    name: `burst.${size}`,
+    group: 'handover',
+    unit: 'ns per call',
+    floor: WITHOUT_HANDOVER,
+    method: `Typed stub, ${size} calls in a row after each millisecond of work of the caller; boot({ handover: true }).`,
+    target: { ratio_max: 1.3 },
+    size,
+  })),
+];
+
 const local: readonly Row[] = [
   {
     name: 'local.call',
@@ -247,7 +270,7 @@ const scale: readonly Row[] = [
   },
 ];
 
-export const ROWS: readonly Row[] = [...call, ...asynchronous, ...local, ...bytes, ...scale];
+export const ROWS: readonly Row[] = [...call, ...asynchronous, ...sparse, ...local, ...bytes, ...scale];
 
 /**
  * Groups that reach below the public surface, or beside it: what the library's entry is makes no difference to them.
