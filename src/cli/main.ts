@@ -14,6 +14,8 @@ const usage = `Usage: l3 <command> [arguments]
 
   l3 run FILE [ARGUMENT…]      run a module that boots a system
   l3 bench [NAME…] [--json]    measure, beside the floors and the peers
+  l3 ps [NAME|PID] [--json]    the threads of a running system
+  l3 top [NAME|PID]            the same, once a second
   l3 --help                    print this
   l3 --version                 print the version
 `;
@@ -21,6 +23,8 @@ const usage = `Usage: l3 <command> [arguments]
 const commands: Record<string, () => Promise<Command>> = {
   run: async () => (await import('./run.ts')).run,
   bench: async () => (await import('./bench.ts')).bench,
+  ps: async () => (await import('./ps.ts')).ps,
+  top: async () => (await import('./top.ts')).top,
 };
 
 /** The version in the package's own package.json, which is one folder up from dist/ and two from src/cli/. */

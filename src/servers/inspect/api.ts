@@ -1,0 +1,123 @@
+/**
+ * What passes over an inspection socket, and the side that asks: another process of the same user. A request is one
+ * line, its answer one line of JSON.
+ */
+import { statSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import type { Snapshot } from '../../inspect/snapshot.ts';
+import { type Address, listAddresses, removeAddress } from './address.ts';
+
+/** The one request there is. */
+export const REQUEST = 'snapshot';
+/** A request is no longer than this, its end included. */
+export const REQUEST_BYTES_MAX = 64;
+/** A supervisor runs no code but its own: who does not answer within this time is stopped or suspended. */
+const ANSWER_ms = 3000;
+/** A socket file is there shortly before anybody listens at it; one that is older and refuses is left over. */
+const LISTEN_ms = 2000;
+
+export interface SystemInfo {
+  /** File name of the program that booted it, without its extension. */
+  readonly name: string;
+  readonly pid: number;
+  /** Version of Node. */
+  readonly node: string;
+}
+
+export interface Inspection extends Snapshot {
+  readonly system: SystemInfo;
+  /** Names of the methods that threads call at the moment, by thread id, as far as they are known. */
+  readonly methods: Readonly<Record<number, string>>;
+}
+
+/** A system that answers. */
+export interface Inspected {
+  readonly pid: number;
+  /** What it answered when it was found. */
+  readonly first: Inspection;
+  /** The system as it is now. Rejects when it has ended. One request at a time. */
+  ask(): Promise<Inspection>;
+  close(): void;
+}
+
+/** Connects to every system of this user; those that do not answer are left out. */
+export async function findSystems(): Promise<Inspected[]> {
+  const found = await Promise.all(listAddresses().map(connectTo));
+  return found.filter((system) => system !== null);
+}
+
+async function connectTo({ path, pid }: Address): Promise<Inspected | null> {
+  const socket = connect(path);
+  const lines = new LineReader(socket);
+  const ask = async (): Promise<Inspection> => {
+    socket.write(`${REQUEST}\n`);
+    return JSON.parse(await lines.next()) as Inspection;
+  };
+  try {
+    return { pid, first: await ask(), ask, close: () => socket.destroy() };
+  } catch (error) {
+    socket.destroy();
+    if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED' && isLeftOver(path)) removeAddress(path);
+    return null;
+  }
+}
+
+function isLeftOver(path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && Date.now() - stat.ctimeMs > LISTEN_ms;
+}
+
+/** The lines that come from a socket, one for each `next`. */
+class LineReader {
+  private readonly socket: Socket;
+  private text = '';
+  private failure: Error | null = null;
+  private resolve: ((line: string) => void) | null = null;
+  private reject: ((error: Error) => void) | null = null;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    socket.setEncoding('utf8');
+    socket.on('data', (text: string) => {
+      this.text += text;
+      this.deliver();
+    });
+    socket.on('error', (error) => this.fail(error));
+    socket.on('close', () => this.fail(new Error('the system has ended')));
+  }
+
+  /** The next line. Rejects when the socket is closed or silent. */
+  next(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.fail(new Error(`no answer within ${ANSWER_ms} ms`)), ANSWER_ms);
+      this.resolve = (line) => {
+        clearTimeout(timer);
+        resolve(line);
+      };
+      this.reject = (error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
+      if (this.failure === null) this.deliver();
+      else this.reject(this.failure);
+    });
+  }
+
+  private deliver(): void {
+    const end = this.text.indexOf('\n');
+    if (end < 0 || this.resolve === null) return;
+    const line = this.text.slice(0, end);
+    this.text = this.text.slice(end + 1);
+    this.resolve(line);
+    this.resolve = null;
+    this.reject = null;
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error;
+    this.socket.destroy();
+    this.reject?.(this.failure);
+    this.resolve = null;
+    this.reject = null;
+  }
+}

@@ -1,0 +1,67 @@
+/** Systems in processes of their own, and the command `l3` beside them, in a temporary directory that only they use. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+/** From here on this process, and those it starts, find and make sockets nowhere else. */
+export const place: string = mkdtempSync(join(tmpdir(), 'l3-in-'));
+process.env.TMPDIR = place;
+
+const pathOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const children = new Set<ChildProcess>();
+
+function start(args: readonly string[]): ChildProcess {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.add(child);
+  return child;
+}
+
+after(async () => {
+  for (const child of children) await end(child);
+  rmSync(place, { recursive: true, force: true });
+});
+
+/** Kills a process of ours and waits for its end. */
+export async function end(child: ChildProcess): Promise<void> {
+  children.delete(child);
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+}
+
+/** A running system, once it can be looked into. */
+export async function startSystem(name: string, how: 'calls' | 'blocked'): Promise<ChildProcess> {
+  const child = start([pathOf('./fixtures/system.ts'), name, how]);
+  await once(child.stdout!, 'data');
+  return child;
+}
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs `l3` to its end, at most 20 s. */
+export async function l3(...args: string[]): Promise<Outcome> {
+  const child = spawn(process.execPath, [pathOf('../../src/cli/main.ts'), ...args], { timeout: 20_000 });
+  let [out, err] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, out, err };
+}
+
+/** Tries until it succeeds: what it looks at is on its way in another process. */
+export async function eventually<T>(look: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
+  for (let tries = 60; ; tries--) {
+    const value = await look();
+    if (tries === 0 || holds(value)) return value;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
