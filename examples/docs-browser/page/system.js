@@ -20,8 +20,8 @@ const connection = document.getElementById('connection');
 
 /** Sizes in CSS pixels of a box and of an arrow's label, and the distances between them. */
 const sizes = {
-  wide: { box: [150, 74], label: [86, 40], ranksep: 24, nodesep: 26, rankdir: 'LR' },
-  narrow: { box: [78, 66], label: [58, 34], ranksep: 14, nodesep: 8, rankdir: 'TB' },
+  wide: { box: [190, 78], label: [110, 44], ranksep: 40, nodesep: 24, rankdir: 'LR' },
+  narrow: { box: [80, 66], label: [58, 36], ranksep: 16, nodesep: 6, rankdir: 'TB' },
 };
 
 /** What the drawing consists of, to know when another one is needed. */
@@ -70,6 +70,25 @@ function place(picture, isNarrow) {
   return graph;
 }
 
+/**
+ * An arrow that goes forward leaves in the middle of a side and arrives in the middle of one; one that closes a ring
+ * stays as it is.
+ * @param {Point[]} points
+ * @param {Point & { width: number, height: number }} from
+ * @param {Point & { width: number, height: number }} to
+ * @param {boolean} isNarrow
+ */
+function fromSideToSide(points, from, to, isNarrow) {
+  const between = points.slice(1, -1);
+  const { x, y } = to;
+  if (isNarrow) {
+    if (from.y >= y) return points;
+    return [{ x: from.x, y: from.y + from.height / 2 }, ...between, { x, y: y - to.height / 2 }];
+  }
+  if (from.x >= x) return points;
+  return [{ x: from.x + from.width / 2, y: from.y }, ...between, { x: x - to.width / 2, y }];
+}
+
 /** A smooth line through the points: straight ends, and a curve round each point between. @param {Point[]} points */
 function line(points) {
   const [first, ...others] = points;
@@ -108,14 +127,14 @@ function draw(picture, isNarrow) {
   root.append(svg('defs', {}, marker('arrow'), marker('arrow-waiting')));
   for (const { v, w } of graph.edges()) {
     const { points, x, y } = graph.edge(v, w);
-    const path = line(points);
+    const path = line(fromSideToSide(points, graph.node(v), graph.node(w), isNarrow));
     const group = svg(
       'g',
       { class: 'edge' },
       svg('path', { class: 'line', d: path }),
       svg('path', { class: 'flow', d: path }),
-      svg('text', { class: 'rate', x, y: y - 3 }),
-      svg('text', { class: 'mean', x, y: y + (isNarrow ? 9 : 12) }),
+      svg('text', { class: 'rate', x, y: y - 6 }),
+      svg('text', { class: 'mean', x, y: y + (isNarrow ? 12 : 16) }),
     );
     groups.set(`${v} ${w}`, /** @type {SVGGElement} */ (group));
     root.append(group);
@@ -128,10 +147,10 @@ function draw(picture, isNarrow) {
       { class: 'task' },
       svg('title'),
       svg('rect', { x: left, y: top, width: w, height: h, rx: 10 }),
-      svg('circle', { cx: left + 13, cy: top + 18, r: 4 }),
-      svg('text', { class: 'name', x: left + 23, y: top + 22 }, name),
-      svg('text', { class: 'state', x: left + 10, y: top + (isNarrow ? 39 : 42) }),
-      svg('text', { class: 'served', x: left + 10, y: top + (isNarrow ? 55 : 60) }),
+      svg('circle', { cx: left + (isNarrow ? 11 : 17), cy: top + (isNarrow ? 18 : 20), r: isNarrow ? 3.5 : 4.5 }),
+      svg('text', { class: 'name', x: left + (isNarrow ? 19 : 28), y: top + (isNarrow ? 22 : 25) }, name),
+      svg('text', { class: 'state', x: left + (isNarrow ? 8 : 13), y: top + (isNarrow ? 39 : 46) }),
+      svg('text', { class: 'served', x: left + (isNarrow ? 8 : 13), y: top + (isNarrow ? 55 : 65) }),
     );
     groups.set(name, /** @type {SVGGElement} */ (group));
     root.append(group);
