@@ -31,6 +31,7 @@ import { memory } from '../platform/memory.ts';
 import {
   DEAD,
   generationOf,
+  homeWaiting,
   KIND_MASK,
   LOCK,
   locked,
@@ -56,6 +57,8 @@ import {
   indexOf,
   kindOf,
   makeThread,
+  pattern,
+  putItems,
   putWords,
   sender,
   sequence,
@@ -252,6 +255,21 @@ test('IPC0134 a cancel waits for a claim that is taken back', async () => {
   assert.ok(cancel(b, ABORTED, indexOf(a)));
   assert.equal(arrived(b), ABORTED);
   await once(taken, 'exit');
+});
+
+test('IPC0136 a multiplexed thread that waits for another processor takes a call of its partner, long or short', () => {
+  const [a, b] = [makeThread({ home: true }), makeThread()];
+  openUp(b);
+  assert.equal(startSend(a, idOf(b), ANY_INDEX, CALL, NEVER), OK);
+  assert.equal(arrived(b), OK);
+  assert.equal(startSend(b, idOf(a), indexOf(b), CALL | putItems(pattern(100)), 0), OK);
+  assert.equal(arrived(a), OK);
+  assert.equal(sender(), idOf(b));
+  store(b + TCB_STATE, running(idOf(b)));
+  // In its open wait only its own processor may give it a message.
+  store(a + TCB_STATE, homeWaiting(idOf(a), ANY_INDEX));
+  assert.equal(startSend(b, idOf(a), ANY_INDEX, CALL, 0), SEND_TIMEOUT);
+  store(a + TCB_STATE, running(idOf(a)));
 });
 
 test('IPC0135 a closed receive shows that no call is under way', () => {

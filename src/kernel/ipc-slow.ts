@@ -164,7 +164,6 @@ const pollsFor = (behind: Tcb | 0, to: ThreadId): boolean =>
  * Claims a partner that waits as expected, or for `me` alone: what it awaits of me may be a call as well as a reply.
  */
 function claimReceptive(partner: Tcb, to: ThreadId, expect: number, me: ThreadId): boolean {
-  if (peek(partner + TCB_HOME) !== 0) return false;
   const taken = locked(to, me);
   return claim(partner, waiting(to, expect), taken) || claim(partner, waiting(to, me), taken);
 }
