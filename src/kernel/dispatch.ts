@@ -122,8 +122,9 @@ export function callPassive(self: Tcb, to: ThreadId, tag: number): Result {
   countSent(self);
   registers[R_TAG] = handler(tag);
   registers[R_SENDER] = to;
-  poke(partner + TCB_STATE, opened);
-  poke(self + TCB_STATE, running(me));
+  // Either may have been ended by what the handler did, and stays so.
+  if (peek(partner + TCB_STATE) === running(to)) poke(partner + TCB_STATE, opened);
+  if (peek(self + TCB_STATE) === homeWaiting(me, to)) poke(self + TCB_STATE, running(me));
   return OK;
 }
 
@@ -153,8 +154,7 @@ export function dispatch(processor: Processor, until: number): boolean {
 /** Resumes one thread, performs what it yields, and returns who runs next: an index, or 0 for the ready queue. */
 function step(processor: Processor, index: number): number {
   const self = tcbAt(index);
-  let result: Result = OK;
-  if (peek(self + TCB_PENDING) !== 0) result = takePending(self);
+  const result: Result = peek(self + TCB_PENDING) === 0 ? OK : takePending(self);
   const body = bodies[index];
   if (body === undefined) return servePassive(processor, self, index);
   const step = body.next(result);
@@ -183,8 +183,6 @@ function takePending(self: Tcb): Result {
 
 /** Wakes `self` with a result code at its next turn. */
 function refuse(processor: Processor, self: Tcb, code: Result): number {
-  poke(self + TCB_SENDER, 0);
-  poke(self + TCB_TAG, ERROR | 1);
   registers[R_WORD] = code;
   putMessage(self, 0, ERROR | 1, 0);
   poke(self + TCB_PENDING, 1);
@@ -373,8 +371,7 @@ function lookAbroad(processor: Processor): boolean {
   for (let i = abroad.length - 1; i >= 0; i--) {
     const tcb = abroad[i]!;
     if ((load(tcb + TCB_STATE) & ~PARKED) !== running(peek(tcb + TCB_ID))) continue;
-    abroad[i] = abroad[abroad.length - 1]!;
-    abroad.pop();
+    abroad.splice(i, 1);
     // A send that was taken leaves its own message in the line.
     if (peek(tcb + TCB_SENDER) !== peek(tcb + TCB_ID)) poke(tcb + TCB_PENDING, 1);
     insertReady(processor, tcb);
@@ -390,7 +387,10 @@ function servePassive(processor: Processor, self: Tcb, index: number): number {
   const from = registers[R_SENDER]!;
   const sequence = registers[R_SEQUENCE]!;
   const calls = (registers[R_TAG]! & TAG_KIND) === CALL;
+  const runs = running(peek(self + TCB_ID));
   const tag = handler(registers[R_TAG]!);
+  // Ended by its own handler: whoever waited for the answer has been told.
+  if (peek(self + TCB_STATE) !== runs) return 0;
   registers[R_RECEIVE_TIMEOUT] = NEVER;
   if (!calls) return performReceive(processor, self, 0);
   registers[R_SENDER] = from;

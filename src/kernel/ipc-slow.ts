@@ -225,7 +225,7 @@ function startPolling(self: Tcb, to: ThreadId, expect: number, tag: number, sequ
     if (claimReceptive(partner, to, expect, me)) return push(self, partner, tag, sequence);
   }
   const known = checkThread(to);
-  return known !== OK && withdraw(self, load(self + TCB_STATE)) ? notTaken(known) : NOT_YET;
+  return known !== OK && withdraw(self, mine) ? notTaken(known) : NOT_YET;
 }
 
 /**
