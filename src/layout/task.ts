@@ -40,6 +40,8 @@ export const TASK_KIND_WORKER = 1;
 export const TASK_KIND_LOCAL = 2;
 /** The program's own agent, which booted the system. */
 export const TASK_KIND_MAIN = 3;
+/** Linear memory as address space, in the agent of its maker. */
+export const TASK_KIND_WASM = 5;
 export const TASK_EXIT_CODE = 8;
 /** 1 while the task's event loop has work of its own (timers, sockets): the process stays alive for it. */
 export const TASK_LOOP_ALIVE = 9;

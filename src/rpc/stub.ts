@@ -48,6 +48,23 @@ function makeStub(target: Target, names: readonly string[], options: Options, ca
   return guard(stub, target, names);
 }
 
+/** Both stub objects, of functions that a kind of task makes itself. */
+export function makeStubsFrom(
+  target: Target,
+  names: readonly string[],
+  functionsOf: (name: string) => { sync: unknown; async: unknown },
+): Stubs {
+  const sync = Object.create(null) as Record<string, unknown>;
+  const async = Object.create(null) as Record<string, unknown>;
+  for (const name of names) {
+    if (REFUSED.has(name)) continue;
+    const made = functionsOf(name);
+    sync[name] = made.sync;
+    async[name] = made.async;
+  }
+  return { sync: guard(Object.freeze(sync), target, names), async: guard(Object.freeze(async), target, names) };
+}
+
 /**
  * A typo should name the exports, and costs nothing where there is none: the guard is the prototype, so it is asked
  * only for names that the stub does not have.

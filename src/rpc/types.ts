@@ -132,6 +132,15 @@ export interface SpawnOptions {
   readonly resourceLimits?: ResourceLimits | undefined;
   /** Node options of the worker. */
   readonly execArgv?: readonly string[] | undefined;
+  /** Of a wasm task: what its memory may grow to, in pages of 64 KiB. Default: 4096. */
+  readonly memory?: { readonly pages?: number | undefined } | undefined;
+  /**
+   * Of a wasm task: what it may import, by module name: functions of the spawner, or a task whose functions it may
+   * call. What else the module wants is refused by name.
+   */
+  readonly imports?: Readonly<Record<string, Readonly<Record<string, AnyFunction>> | Task>> | undefined;
+  /** Of a wasm task: `stdio` lets it print, read clocks and random bytes, and exit. Default `none`. */
+  readonly wasi?: 'none' | 'stdio' | undefined;
 }
 
 /**

@@ -5,11 +5,11 @@
 import type { TaskId } from '../layout/task.ts';
 import type { ThreadId } from '../layout/tcb.ts';
 import type { Options, Target } from '../rpc/call.ts';
-import type { SpawnOptions, Stubs, TaskExit } from '../rpc/types.ts';
+import type { SpawnOptions, Stubs, TaskExit, TaskKind } from '../rpc/types.ts';
 
 /** A task that was started, as its host gives it to the system. */
 export interface HostedTask {
-  readonly kind: 'worker' | 'local';
+  readonly kind: TaskKind;
   readonly taskId: TaskId;
   readonly target: Target;
   /** Names of its exports, once it is ready. */

@@ -15,6 +15,7 @@ import {
   TASK_KIND,
   TASK_KIND_LOCAL,
   TASK_KIND_MAIN,
+  TASK_KIND_WASM,
   TASK_KIND_WORKER,
   TASK_PROCESSOR,
   TASK_REGISTERED,
@@ -59,18 +60,35 @@ import type {
   Task,
   TaskExit,
   TaskInfo,
+  TaskKind,
   TaskState,
 } from '../rpc/types.ts';
 import { defaultTimeout_ms, setDefaultTimeout } from './here.ts';
 import type { HostedTask, Start, TaskHost } from './host.ts';
 import { endLocals, localCallers, localHost } from './local.ts';
 import { findModule, nameFrom } from './module.ts';
+import { wasmCallers, wasmHost } from './wasm/host.ts';
+import { endWasmTasks } from './wasm/life.ts';
 import { endWorkers, someLoopLives, workerHost } from './worker.ts';
 
-const HOSTS: Record<string, TaskHost> = { worker: workerHost, local: localHost };
+const HOSTS: Record<string, TaskHost> = { worker: workerHost, local: localHost, wasm: wasmHost };
 /** How often the process looks whether a worker's loop still has work, when nothing else keeps it alive. */
 const LOOP_PERIOD_ms = 50;
-const SPAWN_OPTIONS = ['kind', 'name', 'timeout', 'concurrency', 'host', 'args', 'env', 'resourceLimits', 'execArgv'];
+const SPAWN_OPTIONS = [
+  'kind',
+  'name',
+  'timeout',
+  'concurrency',
+  'host',
+  'args',
+  'env',
+  'resourceLimits',
+  'execArgv',
+  'memory',
+  'imports',
+  'wasi',
+  'restart',
+];
 const BOOT_OPTIONS = ['timeout', 'limits', 'handover', 'log'];
 
 let system: KernelSystem | null = null;
@@ -109,7 +127,7 @@ class TaskHandle implements Task {
     return this.hosted.target.name;
   }
 
-  get kind(): 'worker' | 'local' {
+  get kind(): TaskKind {
     return this.hosted.kind;
   }
 
@@ -142,6 +160,7 @@ function prepare(url: URL | string, options: SpawnOptions, holds = true): { host
   }
   const module = findModule(url);
   const kind = options.kind ?? (module.pathname.endsWith('.wasm') ? 'wasm' : 'worker');
+  if (kind !== 'wasm' && options.restart !== undefined) refuseUnknown('spawn()', options, SPAWN_OPTIONS.slice(0, -1));
   const host = HOSTS[kind];
   if (host === undefined) {
     throw new IpcError(
@@ -150,7 +169,8 @@ function prepare(url: URL | string, options: SpawnOptions, holds = true): { host
     );
   }
   const name = options.name ?? nameFrom(module);
-  const { taskId, server } = kind === 'local' ? makeLocalTask() : makeWorkerTask();
+  const { taskId, server } =
+    kind === 'worker' ? makeWorkerTask() : makeHomeTask(kind === 'wasm' ? TASK_KIND_WASM : TASK_KIND_LOCAL);
   const task = taskAt(taskId & INDEX_MASK);
   if (options.name === undefined) setName(task, name);
   else if (!registered(task, name)) {
@@ -193,8 +213,9 @@ function makeWorkerTask(): { taskId: TaskId; server: ThreadId } {
   return { taskId, server: peek(task + TASK_SERVER) as ThreadId };
 }
 
-function makeLocalTask(): { taskId: TaskId; server: ThreadId } {
-  const taskId = createTask(agent.taskId, TASK_KIND_LOCAL, agent.processor);
+/** A task in this agent. */
+function makeHomeTask(kind: number): { taskId: TaskId; server: ThreadId } {
+  const taskId = createTask(agent.taskId, kind, agent.processor);
   if (taskId === 0) throw noRoom('tasks');
   const task = taskAt(taskId & INDEX_MASK);
   const server = createThread(task, agent.processor, true);
@@ -297,6 +318,7 @@ async function endSystem(): Promise<void> {
   process.off('beforeExit', stayForLoops);
   stopLoop();
   endLocals();
+  endWasmTasks();
   endCalls();
   for (const task of liveTasks()) if (task !== agent.task) discard(task);
   discard(agent.task);
@@ -316,6 +338,7 @@ const STATES: Record<number, TaskState> = {
 const KINDS: Record<number, TaskInfo['kind']> = {
   [TASK_KIND_WORKER]: 'worker',
   [TASK_KIND_LOCAL]: 'local',
+  [TASK_KIND_WASM]: 'wasm',
   [TASK_KIND_MAIN]: 'main',
 };
 
@@ -482,15 +505,15 @@ export function lookup(name: string): Task {
     throw new IpcError('ERR_IPC_NO_SUCH_THREAD', `no task is registered as '${name}'`, { task: name });
   const taskId = peek(record + TASK_ID);
   const target = makeTarget(peek(record + TASK_SERVER) as ThreadId, taskId, name);
-  const isLocal = peek(record + TASK_KIND) === TASK_KIND_LOCAL;
-  const isHere = isLocal && peek(record + TASK_PROCESSOR) === peek(agent.task + TASK_PROCESSOR);
-  const callers: Callers | undefined = isHere ? localCallers : undefined;
+  const kind = KINDS[peek(record + TASK_KIND)] as TaskKind;
+  const isHere = kind !== 'worker' && peek(record + TASK_PROCESSOR) === peek(agent.task + TASK_PROCESSOR);
+  const callers: Callers | undefined = isHere ? (kind === 'wasm' ? wasmCallers : localCallers) : undefined;
   const ask = callers?.sync ?? callSync;
   const names = ask(target, METHOD_DESCRIBE, 'exports', inherited(), []) as string[];
   return new TaskHandle(
     {
       taskId: taskId as TaskId,
-      kind: isLocal ? 'local' : 'worker',
+      kind,
       target,
       names,
       get exited() {

@@ -1,0 +1,71 @@
+/**
+ * From a url to a compiled module: read once, compiled once, instantiated as often as it is spawned. The cache knows a
+ * file by its url, time and size, so that a file that was built anew is read anew.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { SpawnOptions } from '../../rpc/types.ts';
+import { IpcError } from '../../rpc/ipc-error.ts';
+import { type Bounds, excessOf, limited, type Shape, shapeOf } from './shape.ts';
+
+export interface Compiled {
+  readonly module: WebAssembly.Module;
+  readonly shape: Shape;
+  readonly bounds: Bounds;
+}
+
+const MODULES_MAX = 64;
+/** 256 MiB, and 65,536 functions by reference, unless the spawner says otherwise. */
+const PAGES_DEFAULT = 4096;
+const PAGES_MAX = 65_536;
+const ELEMENTS_MAX = 65_536;
+
+const cache = new Map<string, Compiled>();
+
+/** Throws a RangeError for a bad option. */
+export function boundsOf({ memory }: Pick<SpawnOptions, 'memory'>): Bounds {
+  const pages = memory?.pages ?? PAGES_DEFAULT;
+  if (!(Number.isSafeInteger(pages) && pages >= 0 && pages <= PAGES_MAX)) {
+    throw new RangeError(`memory.pages is ${String(pages)}; it must be a whole number from 0 to ${PAGES_MAX}`);
+  }
+  return { pages, elements: ELEMENTS_MAX };
+}
+
+/** The module of a url. Throws what keeps it from being compiled, and ERR_IPC_LIMIT when it begins too large. */
+export function compile(url: URL, bounds: Bounds): Compiled {
+  const key = `${keyOf(url)} ${bounds.pages}`;
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+  const bytes = read(url);
+  // Compiled as it is first: what is looked at afterwards is known to be well formed.
+  const module = new WebAssembly.Module(bytes);
+  const shape = shapeOf(bytes);
+  if (shape.refused.length > 0) {
+    throw new IpcError('ERR_IPC_SPAWN_FAILED', `a task may not contain ${shape.refused.join('; nor ')}`, {
+      phase: 'spawn',
+    });
+  }
+  const excess = excessOf(bytes, bounds);
+  if (excess.length > 0) throw new IpcError('ERR_IPC_LIMIT', `the module is too large: ${excess.join('; ')}`);
+  const ownLimits = limited(bytes, bounds);
+  const isSame = Buffer.compare(ownLimits, bytes) === 0;
+  const compiled = { module: isSame ? module : new WebAssembly.Module(ownLimits), shape, bounds };
+  cache.set(key, compiled);
+  if (cache.size > MODULES_MAX) cache.delete(cache.keys().next().value!);
+  return compiled;
+}
+
+function keyOf(url: URL): string {
+  if (url.protocol !== 'file:') return url.href;
+  const { mtimeMs, size } = statSync(url);
+  return `${url.href} ${mtimeMs} ${size}`;
+}
+
+function read(url: URL): Uint8Array<ArrayBuffer> {
+  if (url.protocol === 'file:') return new Uint8Array(readFileSync(fileURLToPath(url)));
+  const data = /^data:application\/wasm;base64,(.*)$/s.exec(url.href)?.[1];
+  if (data !== undefined) return new Uint8Array(Buffer.from(data, 'base64'));
+  throw new TypeError(
+    `a wasm task is loaded from a file: url or a data:application/wasm;base64 url, not ${url.protocol}`,
+  );
+}

@@ -1,0 +1,100 @@
+/**
+ * Tasks of the kind `wasm` in the agent that spawns them, behind the interface of every kind. Their walls keep malice
+ * out; nothing keeps them from using the processor for as long as they like.
+ */
+import { METHOD_DESCRIBE, METHOD_FIRST } from '../../rpc/serve.ts';
+import { NEVER, PEER_GONE } from '../../layout/message.ts';
+import type { Options, Target } from '../../rpc/call.ts';
+import { failure } from '../../rpc/failure.ts';
+import { IpcError } from '../../rpc/ipc-error.ts';
+import { type Caller, type Callers, makeStubsFrom } from '../../rpc/stub.ts';
+import type { HostedTask, Start, TaskHost } from '../host.ts';
+import { boundsOf, compile } from './compile.ts';
+import { abandon, begin, end, type Hosted, hostedBy } from './life.ts';
+import { isGone, type RawFunction } from './record.ts';
+
+function startSync(start: Start): HostedTask {
+  let one: Hosted;
+  try {
+    checkOptions(start);
+  } catch (error) {
+    abandon(start);
+    throw error;
+  }
+  try {
+    one = begin(start, compile(start.url, boundsOf(start.options)));
+  } catch (error) {
+    abandon(start);
+    if (error instanceof IpcError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new IpcError('ERR_IPC_SPAWN_FAILED', `task '${start.name}' did not start: ${why}`, {
+      phase: 'spawn',
+      task: start.name,
+      cause: error,
+    });
+  }
+  return hostedTask(one);
+}
+
+function checkOptions({ options }: Start): void {
+  const { wasi = 'none' } = options;
+  if (wasi !== 'none' && wasi !== 'stdio') throw new TypeError(`wasi is ${String(wasi)}; it must be 'none' or 'stdio'`);
+  for (const name of ['args', 'env', 'resourceLimits', 'execArgv', 'concurrency', 'onTimeout'] as const) {
+    if (options[name] !== undefined) throw new TypeError(`a wasm task has no option '${name}'`);
+  }
+  boundsOf(options);
+}
+
+function hostedTask(one: Hosted): HostedTask {
+  const { task, exited } = one;
+  const names = task.signatures.map(({ name }) => name);
+  return {
+    kind: 'wasm',
+    taskId: task.taskId,
+    target: task.target,
+    names,
+    exited,
+    isAlive: () => task.ended === null,
+    kill: () => {
+      end(one, { code: 1, reason: 'killed' });
+      return Promise.resolve();
+    },
+    stubs: (wanted, options) => makeStubsFrom(task.target, wanted, (name) => stubFor(one, name, options)),
+  };
+}
+
+/** The two stubs of a function. Without a signal to look at, the blocking one is the switch itself. */
+function stubFor(one: Hosted, name: string, { signal }: Options): { sync: RawFunction; async: RawFunction } {
+  const index = one.task.signatures.findIndex((signature) => signature.name === name);
+  const { call } = one.stubs[index]!;
+  const checked: RawFunction = (...args) => {
+    if (signal?.aborted === true) throw aborted(one.task.target, name, signal);
+    return call(...args);
+  };
+  return { sync: signal === undefined ? call : checked, async: async (...args) => checked(...args) };
+}
+
+const aborted = ({ name: task }: Target, method: string, signal: AbortSignal): IpcError =>
+  new IpcError('ERR_IPC_ABORTED', `${task}.${method}(): aborted by its signal`, { task, method, cause: signal.reason });
+
+/** Calls of a task that was found by its name. */
+const callFound: Caller = (target, method, name, options, args) => {
+  const one = hostedBy(target.id);
+  if (one === undefined || isGone(one.task)) {
+    const { taskId } = target;
+    throw failure(PEER_GONE, { task: target.name, taskId, method: name, timeout_ms: NEVER, began_ms: NEVER });
+  }
+  if (method === METHOD_DESCRIBE) return one.task.signatures.map((signature) => signature.name);
+  if (options.signal?.aborted === true) throw aborted(target, name, options.signal);
+  return one.stubs[method - METHOD_FIRST]!.call(...args);
+};
+
+export const wasmCallers: Callers = { sync: callFound, async: async (...call) => callFound(...call) };
+
+export const wasmHost: TaskHost = {
+  start(begun) {
+    const hosted = startSync(begun);
+    return { hosted: Promise.resolve(hosted), wait: () => hosted };
+  },
+  startSync,
+};

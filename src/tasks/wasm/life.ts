@@ -1,0 +1,263 @@
+/**
+ * The life of a wasm task in this agent: from its instance to its end, and to the next instance when it is to be
+ * restarted.
+ *
+ * A fault is noted where it happens and acted upon when no activation is left on the stack, because the stack may be
+ * used up at the moment of the fault, and a repair that is interrupted half-way would be worse than any fault.
+ */
+import { peek, poke, store } from '#atomics';
+import { endBody, startPassive } from '../../kernel/dispatch.ts';
+import { freeThreads, repairTask } from '../../kernel/fault.ts';
+import { createThread, freeTask, giveWindow } from '../../kernel/tcb.ts';
+import { ANY_INDEX, INDEX_MASK } from '../../layout/params.ts';
+import { TASK_ALIVE, TASK_EXIT_CODE, TASK_SERVER, TASK_STATE, taskAt } from '../../layout/task.ts';
+import { homeWaiting, running, TCB_ID, TCB_STATE, tcbOf, type ThreadId } from '../../layout/tcb.ts';
+import { registers } from '../../platform/atomics.ts';
+import { R_SENDER } from '../../layout/message.ts';
+import { makeTarget } from '../../rpc/call.ts';
+import { removeLocalExports, serve, setLocalExports } from '../../rpc/serve.ts';
+import type { TaskExit } from '../../rpc/types.ts';
+import { agent } from '../../user/agent.ts';
+import type { Start } from '../host.ts';
+import type { Compiled } from './compile.ts';
+import { dropCopiers } from './copier.ts';
+import { importsFor } from './imports.ts';
+import { Exit, faultText, type RawFunction, type Slot, stack, wasmTasks, type WasmTask } from './record.ts';
+import { isCallable, type Signature, signatureOf } from './signature.ts';
+import { makeSpace } from './space.ts';
+import { makeSlot, makeSwitch } from './switch.ts';
+
+/** A task as its host knows it. */
+export interface Hosted {
+  readonly task: WasmTask;
+  readonly start: Start;
+  readonly compiled: Compiled;
+  readonly exited: Promise<TaskExit>;
+  readonly exit: (exit: TaskExit) => void;
+  /** What callers hold, in the order of the signatures. */
+  readonly stubs: readonly Slot[];
+  /** Times at which it was restarted, in milliseconds of this process. */
+  readonly restarts: number[];
+}
+
+const hosted = new Map<WasmTask, Hosted>();
+
+/** More restarts than these within the period are one too many: the task is given up. */
+const RESTARTS_MAX = 5;
+const RESTARTS_PERIOD_ms = 10_000;
+
+/** The functions of a module that can be called, the first of each name. */
+function signaturesOf({ shape }: Compiled): Signature[] {
+  const found = new Map<string, Signature>();
+  for (const { name, type } of shape.exports) {
+    if (!isCallable(type) || OWN_EXPORTS.has(name)) continue;
+    const signature = signatureOf(name, type);
+    if (!found.has(signature.name)) found.set(signature.name, signature);
+  }
+  return [...found.values()];
+}
+
+const ALLOC = 'l3_alloc';
+const INITIALIZE = '_initialize';
+/** Called by the kernel, and by nobody else. */
+const OWN_EXPORTS: ReadonlySet<string> = new Set([ALLOC, INITIALIZE]);
+
+/** Makes the task of a start. Throws what keeps it from running. */
+export function begin(start: Start, compiled: Compiled): Hosted {
+  const { promise, resolve } = Promise.withResolvers<TaskExit>();
+  const signatures = signaturesOf(compiled);
+  const task: WasmTask = {
+    taskId: start.taskId,
+    target: makeTarget(start.server, start.taskId, start.name),
+    signatures,
+    id: start.server,
+    tcb: tcbOf(start.server),
+    space: makeSpace(),
+    exports: null,
+    faulted: false,
+    fault: undefined,
+    ended: null,
+    slots: new Set(),
+    links: [],
+    remoteSender: 0,
+  };
+  const stubs = signatures.map((signature) => {
+    const arity = (signature.params ?? signature.type.params).length;
+    const slot = makeSlot(arity, () => makeSwitch({ from: null, to: task, signature }, settle));
+    task.slots.add(slot);
+    return slot;
+  });
+  const made = { task, start, compiled, exited: promise, exit: resolve, stubs, restarts: [] };
+  setLocalExports(start.taskId, {
+    names: signatures.map(({ name }) => name),
+    functions: stubs.map((slot) => fromElsewhere(task, slot)),
+  });
+  instantiate(made);
+  hosted.set(task, made);
+  return made;
+}
+
+/** Makes the instance, and opens the task's thread. Throws what the module threw, and why it may not be. */
+function instantiate({ task, start, compiled }: Hosted): void {
+  const { module, shape, bounds } = compiled;
+  const imports = importsFor(task, shape, start.options, bounds, settle);
+  const imported = shape.imports.find(({ kind }) => kind === 'memory');
+  if (imported !== undefined) task.space.memory = imports[imported.module]![imported.name] as WebAssembly.Memory;
+  // The module's start function may call what it imports.
+  wasmTasks.set(task.id, task);
+  const { exports } = new WebAssembly.Instance(module, imports as WebAssembly.Imports);
+  if (shape.memory !== null) task.space.memory = exports[shape.memory] as WebAssembly.Memory;
+  const alloc = shape.exports.find(({ name }) => name === ALLOC);
+  const isAlloc = alloc !== undefined && String(alloc.type.params) === 'i32' && String(alloc.type.results) === 'i32';
+  task.space.alloc = isAlloc ? (exports[ALLOC] as (length: number) => number) : null;
+  task.exports = exports as Record<string, RawFunction>;
+  (exports[INITIALIZE] as RawFunction | undefined)?.();
+  settle();
+  startPassive(task.tcb, () => serveElsewhere(task));
+  store(taskAt(task.taskId & INDEX_MASK) + TASK_STATE, TASK_ALIVE);
+}
+
+/** Serves a call of another agent, which came through the inbox. Its thread runs already. */
+function serveElsewhere(task: WasmTask): number {
+  task.remoteSender = registers[R_SENDER]!;
+  const tag = serve(task.tcb, null, false);
+  task.remoteSender = 0;
+  return tag;
+}
+
+/** A function for callers in other agents: the switch finds the thread open, as for any other caller. */
+function fromElsewhere(task: WasmTask, slot: Slot): RawFunction {
+  return (...args: unknown[]) => {
+    const { id, tcb } = task;
+    const opened = homeWaiting(id, ANY_INDEX);
+    const outer = agent.current;
+    poke(tcb + TCB_STATE, opened);
+    agent.current = agent.caller;
+    // The caller is answered before a fault is acted upon.
+    stack.depth++;
+    try {
+      return slot.call(...args);
+    } finally {
+      stack.depth--;
+      agent.current = outer;
+      if (peek(tcb + TCB_ID) === id && peek(tcb + TCB_STATE) === opened) poke(tcb + TCB_STATE, running(id));
+      if (task.faulted) silence(task);
+      if (stack.dying) setImmediate(settle);
+    }
+  };
+}
+
+/** Acts upon the faults that were noted, if the stack has room for it; else it is tried again. */
+function settle(): void {
+  if (stack.depth > 0 || !stack.dying) return;
+  try {
+    descend(ROOM_FRAMES);
+  } catch {
+    setImmediate(settle);
+    return;
+  }
+  stack.dying = false;
+  for (const one of hosted.values()) if (one.task.faulted) endByFault(one);
+}
+
+/** A repair needs less than so many frames. */
+const ROOM_FRAMES = 300;
+const descend = (frames: number): number => (frames === 0 ? 0 : 1 + descend(frames - 1));
+
+function endByFault(one: Hosted): void {
+  const { task, start } = one;
+  const { fault } = task;
+  const code = fault instanceof Exit ? fault.code : 1;
+  const { restart } = start.options;
+  const again = restart === 'always' || (restart === 'on-failure' && code !== 0);
+  if (again && mayRestart(one.restarts) && restarted(one)) return;
+  end(one, { code, reason: faultText(task.fault) });
+}
+
+function mayRestart(times: number[]): boolean {
+  const now = performance.now();
+  while (times.length > 0 && times[0]! < now - RESTARTS_PERIOD_ms) times.shift();
+  times.push(now);
+  return times.length <= RESTARTS_MAX;
+}
+
+/** Lets nobody in any more. */
+function silence(task: WasmTask): void {
+  task.exports = null;
+  for (const slot of task.slots) slot.reset();
+}
+
+/** Ends the thread and its instance: whoever waits for it is answered. */
+function tearDown({ task }: Hosted): void {
+  const record = taskAt(task.taskId & INDEX_MASK);
+  const holder = peek(agent.caller + TCB_ID) & INDEX_MASK;
+  wasmTasks.delete(task.id);
+  endBody(task.tcb);
+  repairTask(record, holder);
+  freeThreads(record, holder);
+  silence(task);
+  for (const { to, slot } of task.links) to.slots.delete(slot);
+  task.links.length = 0;
+  dropCopiers(task.space);
+  task.space = makeSpace();
+}
+
+/** A new thread and a new instance under the old name. False: there could be none. */
+function restarted(one: Hosted): boolean {
+  const { task } = one;
+  tearDown(one);
+  const record = taskAt(task.taskId & INDEX_MASK);
+  const id = createThread(record, agent.processor, true);
+  if (id === 0 || !giveWindow(tcbOf(id), false)) return false;
+  poke(record + TASK_SERVER, id);
+  task.id = id;
+  task.tcb = tcbOf(id);
+  task.target.id = id;
+  task.faulted = false;
+  task.fault = undefined;
+  try {
+    instantiate(one);
+  } catch (error) {
+    task.faulted = true;
+    task.fault = error;
+    return false;
+  }
+  return true;
+}
+
+/** Ends the task for good. */
+export function end(one: Hosted, exit: TaskExit): void {
+  const { task } = one;
+  if (task.ended !== null) return;
+  hosted.delete(task);
+  task.ended = exit.reason;
+  removeLocalExports(task.taskId);
+  tearDown(one);
+  const record = taskAt(task.taskId & INDEX_MASK);
+  poke(record + TASK_EXIT_CODE, exit.code);
+  freeTask(record);
+  one.exit(exit);
+}
+
+/** Ends every wasm task of this agent. */
+export function endWasmTasks(): void {
+  for (const one of hosted.values()) end(one, { code: 1, reason: 'killed' });
+}
+
+/** The hosted task whose server thread this is. */
+export function hostedBy(id: ThreadId): Hosted | undefined {
+  const task = wasmTasks.get(id);
+  return task === undefined ? undefined : hosted.get(task);
+}
+
+/** Gives back the records of a task that did not start. */
+export function abandon({ taskId, server }: Start): void {
+  const record = taskAt(taskId & INDEX_MASK);
+  const holder = peek(agent.caller + TCB_ID) & INDEX_MASK;
+  wasmTasks.delete(server);
+  removeLocalExports(taskId);
+  endBody(tcbOf(server));
+  repairTask(record, holder);
+  freeThreads(record, holder);
+  freeTask(record);
+}
