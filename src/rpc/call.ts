@@ -46,6 +46,10 @@ import { type Calling, failure, sendError, takeThrown } from './failure.ts';
 import { IpcError } from './ipc-error.ts';
 import { functionsPut, putArguments, takeResult } from './payload.ts';
 import { blockedRequest, type Callbacks, callWaiting, holdAnswer, serve } from './serve.ts';
+import { callTrace } from './trace.ts';
+
+// A constant of this file, not an import: V8 folds what it can see never to change.
+const trace = callTrace;
 
 /** A task as its callers know it. */
 export interface Target {
@@ -111,6 +115,7 @@ export function callSync(
   options: Options,
   args: readonly unknown[],
 ): unknown {
+  if (trace.isWanted()) return trace.sync(callSync, target, method, name, options, args);
   const { timeout_ms, signal } = options;
   if (signal !== undefined && signal.aborted) throw abortedError(callingOf(target, name, options), signal);
   const back = callWaiting(target.taskId, method, name, args);
@@ -451,6 +456,7 @@ export function callAsync(
   options: Options,
   args: readonly unknown[],
 ): Promise<unknown> {
+  if (trace.isWanted()) return trace.async(callAsync, target, method, name, options, args);
   return new Promise((resolve) => {
     const { signal } = options;
     const calling = callingOf(target, name, options, now_ms());

@@ -53,9 +53,13 @@ import {
 } from '../rpc/serve.ts';
 import { type Caller, makeStubs } from '../rpc/stub.ts';
 import { makeTarget, type Options, type Target } from '../rpc/call.ts';
+import { callTrace } from '../rpc/trace.ts';
 import type { TaskExit } from '../rpc/types.ts';
 import { asTask, setLocalHost } from './here.ts';
 import type { HostedTask, Start, Starting, TaskHost } from './host.ts';
+
+// A constant of this file, not an import: V8 folds what it can see never to change.
+const trace = callTrace;
 
 /** The promise that the handler of the call under way has given, when it is asynchronous. */
 let given: PromiseLike<unknown> | null = null;
@@ -139,6 +143,7 @@ function takeAnswer(calling: Calling): unknown {
 }
 
 const callSync: Caller = (target, method, name, options, args) => {
+  if (trace.isWanted()) return trace.sync(callSync, target, method, name, options, args);
   checkSignal(target, name, options);
   const calling = callingOf(target, name, NEVER, NEVER);
   callHere(target, method, calling, args);
@@ -156,6 +161,7 @@ const callSync: Caller = (target, method, name, options, args) => {
 };
 
 const callAsync: Caller = async (target, method, name, options, args) => {
+  if (trace.isWanted()) return trace.async(callAsync, target, method, name, options, args);
   checkSignal(target, name, options);
   const calling = callingOf(target, name, options.timeout_ms, now_ms());
   const calls = callsOf.get(target.taskId);
