@@ -37,6 +37,9 @@ const entries = {
   // The drop-ins keep their places, for their runners are found beside them.
   'compat/synckit/index': 'src/compat/synckit/index.ts',
   'compat/synckit/runner': 'src/compat/synckit/runner.ts',
+  'compat/make-synchronized/index': 'src/compat/make-synchronized/index.ts',
+  'compat/make-synchronized/runner': 'src/compat/make-synchronized/runner.ts',
+  'compat/sync-message-port/index': 'src/compat/sync-message-port/index.ts',
 };
 const workerMain = 'src/tasks/worker-main.ts';
 

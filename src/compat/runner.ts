@@ -29,8 +29,16 @@ export interface RunnerOptions {
   readonly execArgv: readonly string[];
   /** Milliseconds of a call; undefined for no limit. */
   readonly timeout: number | undefined;
-  /** The error of a call that took longer. */
-  readonly timedOut: (cause: Error) => Error;
+  readonly errors: RunnerErrors;
+}
+
+/** What the users of the original get for what the kernel says. */
+export interface RunnerErrors {
+  timedOut(cause: Error): Error;
+  /** An argument cannot be cloned. */
+  notSent(cause: Error, args: readonly unknown[]): Error;
+  /** The result cannot be cloned. */
+  notReturned(cause: Error): Error;
 }
 
 type Calls = Pick<RunnerModule, 'call'>;
@@ -55,8 +63,9 @@ export class Runner {
     (this.task.async.open(this.start) as Promise<void>).catch(() => {});
   }
 
-  get hasFailed(): boolean {
-    return this.failure !== null;
+  /** Whether the worker has ended, or has said that it is to. */
+  get isOver(): boolean {
+    return this.failure !== null || this.slate.exitCode() !== undefined;
   }
 
   call(args: readonly unknown[]): unknown {
@@ -68,7 +77,7 @@ export class Runner {
       return this.calling.call(...args);
     } catch (error) {
       isAnswered = !(error instanceof library().IpcError);
-      throw this.translate(error);
+      throw this.translate(error, args);
     } finally {
       // Whoever did not answer would not answer this either.
       if (isAnswered && this.slate.hasOutput()) replay(this.task.sync.takeOutput() as Chunk[]);
@@ -87,16 +96,22 @@ export class Runner {
     return (timeout === undefined ? this.task : this.task.with({ timeout })).sync as Calls;
   }
 
-  private translate(error: unknown): unknown {
-    if ((error as { code?: unknown } | null)?.code === 'ERR_IPC_NOT_CLONEABLE') return notCloneable(error as Error);
-    if (!(error instanceof library().IpcError)) return error;
+  private translate(error: unknown, args: readonly unknown[]): unknown {
+    const { errors } = this.options;
+    if (!(error instanceof library().IpcError)) {
+      const isRefused = (error as { code?: unknown } | null)?.code === 'ERR_IPC_NOT_CLONEABLE';
+      return isRefused ? errors.notReturned(error as Error) : error;
+    }
     const kernelError = error as KernelError;
     switch (kernelError.code) {
+      case 'ERR_IPC_NOT_CLONEABLE':
+        this.calls--;
+        return errors.notSent(kernelError, args);
       case 'ERR_IPC_TIMEOUT':
         // One that was never taken has no number at the other side.
         if (kernelError.phase === 'send') this.calls--;
         else this.slate.giveUp(this.calls);
-        return this.options.timedOut(kernelError);
+        return errors.timedOut(kernelError);
       case 'ERR_IPC_PEER_GONE':
       case 'ERR_IPC_NO_SUCH_THREAD':
         this.failure = this.slate.lastError() ?? { error: this.exitError(kernelError) };
@@ -119,8 +134,8 @@ export class Runner {
 }
 
 /** As `postMessage` says it. */
-function notCloneable(cause: Error): DOMException {
-  const error = new DOMException(cause.message, 'DataCloneError');
+export function dataCloneError(cause: Error, message: string = cause.message): DOMException {
+  const error = new DOMException(message, 'DataCloneError');
   Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
   return error;
 }

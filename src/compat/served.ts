@@ -34,6 +34,11 @@ export class Served {
     });
   }
 
+  /** Says that this worker is to be replaced. */
+  sayExit(code: number): void {
+    this.slate.sayExit(code);
+  }
+
   /** States that there is a handler: from now on a call may wait for anything. */
   begin(): void {
     this.hasHandler = true;

@@ -4,7 +4,7 @@
 import { isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Transferable } from 'node:worker_threads';
-import { Runner } from '../runner.ts';
+import { dataCloneError, Runner } from '../runner.ts';
 import {
   DEFAULT_EXEC_ARGV,
   DEFAULT_GLOBAL_SHIMS,
@@ -72,7 +72,11 @@ function startRunner(workerPath: string, options: SynckitOptions): Runner {
     start: { path: file.path, isCommonJs: file.isCommonJs, shims },
     execArgv: file.execArgv,
     timeout: timeout === undefined || Number.isNaN(timeout) ? undefined : Math.max(0, timeout),
-    timedOut: (cause) => new Error('Internal error: Atomics.wait() failed: timed-out', { cause }),
+    errors: {
+      timedOut: (cause) => new Error('Internal error: Atomics.wait() failed: timed-out', { cause }),
+      notSent: (cause) => dataCloneError(cause),
+      notReturned: (cause) => dataCloneError(cause),
+    },
   });
 }
 
