@@ -60,6 +60,10 @@ export const BEAT_ms = 250;
  */
 export const LISTEN_SLICE_ms = 250;
 export const SILENT_SLICES_MAX = 5;
+/** A call that has waited this long is reported once, with what its callee does meanwhile. */
+export const STALL_ms = 5000;
+/** Time between two looks for deadlocks while any agent is blocked; else they come with the beat. */
+export const DEADLOCK_LOOK_ms = 50;
 /** Direct switches between local threads before the event loop runs: the timeslice, in switches. */
 export const TURN_SWITCHES = 4096;
 /** The same timeslice in time. */

@@ -71,6 +71,12 @@ export const PROCESSOR_TICKS = 51;
 export const PROCESSOR_CORE = 52;
 /** 1 + the core that the agent has bound itself to, so as to follow its caller; 0 for none. */
 export const PROCESSOR_BOUND = 53;
+/**
+ * Not 0 while nothing but the answer to a call can make the agent's loop run: the number of calls that it watches in
+ * the low 16 bits, and a count of such times above. Its server is closed then, with as many handlers under way as may
+ * be.
+ */
+export const PROCESSOR_STUCK = 54;
 
 export const taskAt = (index: number): TaskRecord => (TASK_BASE + index * TASK_WORDS) as TaskRecord;
 export const processorAt = (index: number): Processor => (PROCESSOR_BASE + index * PROCESSOR_WORDS) as Processor;

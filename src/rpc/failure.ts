@@ -68,7 +68,7 @@ export function failure(code: Result, calling: Calling, cause?: unknown): IpcErr
     case DENIED:
       return make('ERR_IPC_DENIED', 'the task is in another clan, and its chief takes no messages for it');
     case DEADLOCK:
-      return make('ERR_IPC_DEADLOCK', deadlockText());
+      return make('ERR_IPC_DEADLOCK', deadlockText(calling));
     case LIMIT:
       return make('ERR_IPC_LIMIT', 'the system has no thread left for the call');
     case CUT:
@@ -81,9 +81,10 @@ export function failure(code: Result, calling: Calling, cause?: unknown): IpcErr
 }
 
 /** Names the ring that the call was in. It is found by the sequence of the call, which came with the result. */
-function deadlockText(): string {
-  const ring = takeRing(registers[R_SEQUENCE]!);
-  return ring === null ? 'the call could only wait for itself' : `everybody waits for the next: ${ring}`;
+function deadlockText({ task, method }: Calling): string {
+  const rest = takeRing(registers[R_SEQUENCE]!);
+  if (rest === null) return 'the call could only wait for itself';
+  return `everybody waits for the next: ${task}.${method}()${rest}`;
 }
 
 function exitText(taskId: number): string {

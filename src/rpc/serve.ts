@@ -108,6 +108,7 @@ export const setLocalExports = (task: number, table: Table): void => {
   localTables.set(task & INDEX_MASK, table);
 };
 export const removeLocalExports = (task: number): boolean => localTables.delete(task & INDEX_MASK);
+export const hasLocalTasks = (): boolean => localTables.size > 0;
 
 /** The exports of the task of thread `self`. */
 function tableFor(self: Tcb): Table {

@@ -32,8 +32,17 @@ import { TASK_LOOP_ALIVE } from '../layout/task.ts';
 import { TCB_PARKS, TCB_SENT, type ThreadId } from '../layout/tcb.ts';
 import { follow, isSparse, makeWay, mayFollow, stopFollowing } from '../platform/handover.ts';
 import { agent } from '../user/agent.ts';
-import { listen, listenToEnd, loopHasEnded, scheduleTurn, stopListening, type Watcher } from '../user/loop.ts';
-import { isFull, serve, whenHandlerEnds } from './serve.ts';
+import {
+  listen,
+  listenToEnd,
+  loopHasEnded,
+  sayStuck,
+  scheduleTurn,
+  setClosed,
+  stopListening,
+  type Watcher,
+} from '../user/loop.ts';
+import { hasLocalTasks, isFull, serve, whenHandlerEnds } from './serve.ts';
 
 /** Calls served between two looks at the clock. */
 const CALLS_PER_LOOK = 8;
@@ -50,6 +59,7 @@ let yielded = false;
 /** Begins to take calls, in the event loop. */
 export function openServer(): void {
   whenHandlerEnds(onHandlerEnd);
+  setClosed(() => held && !hasLocalTasks());
   resume();
 }
 
@@ -153,10 +163,11 @@ function pause(next: () => void): void {
 /** Serves in place, in the `beforeExit` event. Leaves something in the loop, so that the event comes again. */
 export function serveInPlace(): void {
   // The loop has work, or a call served since it ran last may have given it some: who wants to exit should ask again.
-  const isIdle = held || yielded;
+  const waits = held && sayStuck();
+  const isIdle = (held && !waits) || yielded;
   poke(agent.task + TASK_LOOP_ALIVE, isIdle ? 0 : 1);
   if (held) {
-    setTimeout(() => {}, HELD_PERIOD_ms);
+    if (!waits) setTimeout(() => {}, HELD_PERIOD_ms);
     return;
   }
   stopListening();

@@ -9,13 +9,13 @@
  *
  * `waitAsync` does not keep a loop alive, so a timer does, exactly while calls are pending.
  */
-import { compareExchange, load, peek } from '#atomics';
+import { compareExchange, load, peek, store } from '#atomics';
 import { now_ms } from '#wait';
 import { dispatch, drainInbox, parkAbroad, waitsAbroad } from '../kernel/dispatch.ts';
 import { firstInQueue } from '../kernel/queue.ts';
 import { ring } from '../kernel/park.ts';
 import { nextWakeup, setWakeup, tick } from '../kernel/wakeup.ts';
-import { PROCESSOR_DOORBELL, PROCESSOR_INBOX, PROCESSOR_READY_FIRST } from '../layout/task.ts';
+import { PROCESSOR_DOORBELL, PROCESSOR_INBOX, PROCESSOR_READY_FIRST, PROCESSOR_STUCK } from '../layout/task.ts';
 import { KIND_MASK, PARKED, POLL, RUN, type Tcb, TCB_BELL, TCB_STATE, WAIT } from '../layout/tcb.ts';
 import { poke } from '../platform/atomics.ts';
 import { waitDoorbell } from '../platform/wait.ts';
@@ -103,8 +103,37 @@ export const isListening = (): boolean => listener !== null;
 
 const doorbell = (): number => agent.processor + PROCESSOR_DOORBELL;
 
+/** Whether nobody can call this agent now. */
+let isClosed: () => boolean = () => false;
+let isStuck = false;
+let timesStuck = 0;
+
+export const setClosed = (closed: () => boolean): void => {
+  isClosed = closed;
+};
+
+/**
+ * For a loop that was found empty: if it waits for answers to its calls, and nothing but them can make it go on, that
+ * is said in kernel memory until the next turn, and the loop stays. False: it is not so.
+ */
+export function sayStuck(): boolean {
+  if (pending.length === 0 || !isClosed()) return false;
+  isStuck = true;
+  timesStuck = (timesStuck + 1) & 0x7fff;
+  store(agent.processor + PROCESSOR_STUCK, (timesStuck << 16) | pending.length);
+  keepLoopAlive(true);
+  return true;
+}
+
+function goOn(): void {
+  if (!isStuck) return;
+  isStuck = false;
+  store(agent.processor + PROCESSOR_STUCK, 0);
+}
+
 /** Runs `turn` in the next turn of the event loop. */
 export function scheduleTurn(): void {
+  goOn();
   idleTurns = 0;
   scheduleNext();
 }
@@ -146,6 +175,7 @@ function turn(): void {
   turnScheduled = false;
   // The last turn of a system that has ended meanwhile.
   if (!isAttached()) return;
+  goOn();
   if (!scan() && !spin()) idleTurns++;
   else idleTurns = 0;
   const localWork = runLocal();
@@ -237,7 +267,8 @@ export const onLoopIdle = (action: () => void): void => {
 
 /** Sets the parked bit of every watched thread and sleeps on the doorbell. News that comes meanwhile is not lost. */
 function arm(): void {
-  keepLoopAlive(pending.length > 0 || waitsAbroad());
+  // A closed agent lets its loop end, to learn whether anything but its calls keeps it.
+  keepLoopAlive((pending.length > 0 && !isClosed()) || waitsAbroad());
   if (pending.length === 0 && listener === null && !waitsAbroad()) return;
   const bell = doorbell();
   const seen = load(bell);
@@ -295,6 +326,7 @@ export function settle(): void {
 
 /** Ends all watching: the agent leaves its system. */
 export function stopLoop(): void {
+  goOn();
   pending.length = 0;
   listener = null;
   if (keepAlive !== null) clearInterval(keepAlive);

@@ -3,12 +3,13 @@
  * from time to time; no call pays for it (docs/decisions/deadlock.md).
  *
  * The graph is one of agents. Whoever waits for a thread waits for that thread's agent to run: the reply, the taking of
- * a message, even an upcall come from any of its threads. So an agent that sleeps in place leads to the agent of the
- * awaited thread, and agents that lead only to each other are lost: a *ring*, of one agent or more. The usual ring of
- * two tasks is none, for the second call arrives at the thread that waits, as an upcall, and wakes it.
+ * a message, even an upcall come from any of its threads. An agent is *blocked* while it sleeps in place; or while its
+ * server is closed, because `concurrency` handlers are under way, and its loop is empty but for calls. Blocked agents
+ * all of whose waits lead to each other are *lost*, and there is a *ring* among them, of one agent or more. The usual
+ * ring of two tasks is none, for the second call arrives at the thread that waits, as an upcall, and wakes it.
  *
- * A ring is believed when all its waits are the same in two looks: between the looks all of them held at once. One of
- * them, the *victim*, ends in DEADLOCK; the others then go on.
+ * A ring is believed when everything that it depends on is the same in two looks: between the looks it all held at
+ * once. One of its waits, the *victim*, ends in DEADLOCK; the others then go on.
  */
 import { endWait } from '../../kernel/fault.ts';
 import { RING_SLOTS, RING_TEXT_MAX } from '../../layout/map.ts';
@@ -22,51 +23,107 @@ import {
   holds,
   isCall,
   type MethodName,
+  polls,
+  stuckWord,
   taskName,
   taskOf,
   type Wait,
+  watchedCalls,
 } from './waits.ts';
 
-/** Each agent that sleeps in place, with the wait that it sleeps in. */
-type Blocked = ReadonlyMap<number, Wait>;
+/** An agent that goes on only when one of its waits ends. */
+interface Blocked {
+  readonly waits: readonly Wait[];
+  /** What it says of itself, if its loop is idle; 0 for one that sleeps in place. */
+  readonly word: number;
+}
+type Agents = Map<number, Blocked>;
 
-function blockedAgents(waits: readonly Wait[]): Blocked {
-  const blocked = new Map<number, Wait>();
-  for (const wait of waits) if (wait.inPlace) blocked.set(agentOf(wait.tcb), wait);
+/**
+ * The agents that cannot go on by themselves: those that sleep in place, in one wait, and those whose loop is idle and
+ * whose server is closed, all of whose calls are still unanswered.
+ */
+function blockedAgents(waits: readonly Wait[]): Agents {
+  const blocked: Agents = new Map();
+  const watched = new Map<number, Wait[]>();
+  for (const wait of waits) {
+    const agent = agentOf(wait.tcb);
+    if (wait.inPlace) blocked.set(agent, { waits: [wait], word: 0 });
+    else watched.set(agent, [...(watched.get(agent) ?? []), wait]);
+  }
+  for (const [agent, calls] of watched) {
+    const word = stuckWord(agent);
+    if (word === 0 || blocked.has(agent) || calls.length !== watchedCalls(word)) continue;
+    blocked.set(agent, { waits: calls, word });
+  }
   return blocked;
 }
 
-/** The rings among blocked agents, each a list of waits of which every one is for the agent of the next. */
-function ringsIn(blocked: Blocked): Wait[][] {
+const leadsTo = (wait: Wait): number => agentOf(wait.partner);
+
+/** Takes out whoever may go on: one of its waits is for an agent that is not blocked, or is taken out itself. */
+function keepLost(blocked: Agents): void {
+  for (let before = -1; before !== blocked.size;) {
+    before = blocked.size;
+    for (const [agent, { waits }] of blocked) {
+      if (waits.some((wait) => !blocked.has(leadsTo(wait)))) blocked.delete(agent);
+    }
+  }
+}
+
+/** Rings among agents that lead only to each other: lists of waits of which every one is for the agent of the next. */
+function ringsIn(lost: Agents): Wait[][] {
   const rings: Wait[][] = [];
   const seen = new Set<number>();
-  for (const first of blocked.keys()) {
+  for (const first of lost.keys()) {
     const path: number[] = [];
     let agent = first;
-    while (blocked.has(agent) && !seen.has(agent)) {
+    while (!seen.has(agent)) {
       seen.add(agent);
       path.push(agent);
-      agent = agentOf(blocked.get(agent)!.partner);
+      agent = leadsTo(lost.get(agent)!.waits[0]!);
     }
     const begin = path.indexOf(agent);
-    if (begin >= 0) rings.push(path.slice(begin).map((member) => blocked.get(member)!));
+    if (begin >= 0) rings.push(path.slice(begin).map((member) => lost.get(member)!.waits[0]!));
   }
   return rings;
 }
 
-/** The wait that ends for the sake of the others: the youngest, which has cost least; a call, if there is one. */
-function victimOf(ring: readonly Wait[]): Wait | undefined {
-  const endable = ring.filter(canEnd);
-  const calls = endable.filter(isCall);
-  return (calls.length > 0 ? calls : endable).reduce<Wait | undefined>(
-    (youngest, wait) => (youngest === undefined || wait.since_ms > youngest.since_ms ? wait : youngest),
-    undefined,
-  );
+/** The second look: at a ring, and at everything that could make one of its members go on. */
+function isStill(ring: readonly Wait[], lost: Agents): boolean {
+  const reached = new Set(ring.map((wait) => agentOf(wait.tcb)));
+  for (const agent of reached) {
+    const { waits, word } = lost.get(agent)!;
+    if (!waits.every(holds) || (word !== 0 && stuckWord(agent) !== word)) return false;
+    for (const wait of waits) reached.add(leadsTo(wait));
+  }
+  return true;
+}
+
+/** How sure it is that nothing was done yet with the message of a wait: what the next member of the ring is held by. */
+function untouched(wait: Wait, next: Wait): number {
+  if (polls(wait)) return 2;
+  // Its receiver is not the thread that is blocked, so that it lies in the receiver's line; unless a promise is
+  // awaited.
+  return wait.partner === next.tcb ? 0 : 1;
 }
 
 /**
- * A ring as its victim sees it: what the victim calls, what that calls, and so on to whom it all comes back. Names in
- * the middle are left out when it gets longer than a slot.
+ * The wait that ends for the sake of the others: of a call, if there is one; of the call that closed the ring, so that
+ * no work is thrown away; of the youngest of several.
+ */
+function victimOf(ring: readonly Wait[]): Wait | undefined {
+  const rank = (wait: Wait): number =>
+    (isCall(wait) ? 4 : 0) + untouched(wait, ring[(ring.indexOf(wait) + 1) % ring.length]!);
+  return ring
+    .filter(canEnd)
+    .toSorted((a, b) => rank(b) - rank(a) || b.since_ms - a.since_ms)
+    .at(0);
+}
+
+/**
+ * A ring as its victim sees it, behind what the victim calls, which it knows itself: what that calls, and so on to whom
+ * it all comes back. Names in the middle are left out when it gets longer than a slot.
  */
 export function describeRing(ring: readonly Wait[], victim: Wait, methodName: MethodName): string {
   const at = ring.indexOf(victim);
@@ -75,28 +132,29 @@ export function describeRing(ring: readonly Wait[], victim: Wait, methodName: Me
     const next = inOrder[(i + 1) % inOrder.length]!;
     // Several tasks may live in one agent: who is called need not be who is blocked.
     const where = taskOf(wait.partner) === taskOf(next.tcb) ? '' : ` (in ${taskName(next.tcb)})`;
-    return describeAwaited(wait, methodName) + where;
+    return (wait === victim ? '' : describeAwaited(wait, methodName)) + where;
   });
   const end = taskName(victim.partner);
   for (let shown = steps.length; ; shown--) {
     const left = steps.length - shown;
     const middle = left === 0 ? [] : [`${left} more`];
     const text = [...steps.slice(0, shown - 1), ...middle, ...steps.slice(steps.length - 1), end].join(' -> ');
-    if (shown <= 1 || Buffer.byteLength(text) <= RING_TEXT_MAX) return text;
+    if (shown <= 2 || Buffer.byteLength(text) <= RING_TEXT_MAX) return text;
   }
 }
 
 /**
  * Looks for deadlocks and ends one wait of each. `holder` is the index of a thread of the own agent. Returns whether
- * any agent sleeps in a wait for another, so that it is worth while to look again soon. `between` runs between the two
- * looks.
+ * any agent is blocked by a wait for another, so that it is worth while to look again soon. `between` runs between the
+ * two looks.
  */
 export function breakDeadlocks(holder: number, methodName: MethodName, between: () => void = () => {}): boolean {
-  const blocked = blockedAgents(collectWaits());
-  if (blocked.size === 0) return false;
-  const rings = ringsIn(blocked).slice(0, RING_SLOTS);
+  const agents = blockedAgents(collectWaits());
+  if (agents.size === 0) return false;
+  keepLost(agents);
+  const rings = ringsIn(agents).slice(0, RING_SLOTS);
   if (rings.length > 0) between();
-  for (const ring of rings) if (ring.every(holds)) breakRing(ring, holder, methodName);
+  for (const ring of rings) if (isStill(ring, agents)) breakRing(ring, holder, methodName);
   return true;
 }
 

@@ -10,7 +10,16 @@ import { load, peek } from '#atomics';
 import { HEADER_THREAD_CURSOR, HEADER_THREADS_MAX } from '../../layout/map.ts';
 import { CALL, TAG_FLAG, TAG_KIND, TAG_METHOD_SHIFT } from '../../layout/message.ts';
 import { ANY_INDEX, INDEX_MASK } from '../../layout/params.ts';
-import { TASK_CALLER, TASK_ID, TASK_SERVER, TASK_STARTING, TASK_STATE, taskAt } from '../../layout/task.ts';
+import {
+  processorAt,
+  PROCESSOR_STUCK,
+  TASK_CALLER,
+  TASK_ID,
+  TASK_SERVER,
+  TASK_STARTING,
+  TASK_STATE,
+  taskAt,
+} from '../../layout/task.ts';
 import {
   KIND_MASK,
   PARKED,
@@ -48,7 +57,10 @@ export interface Wait {
   readonly inPlace: boolean;
 }
 
-/** Name of method number `method` of a task; undefined when it is not known. */
+/**
+ * Name of method number `method`: of the exports of a task, or, from METHOD_HOST on, of the functions that the task was
+ * granted by its chief. Undefined when it is not known.
+ */
 export type MethodName = (task: number, method: number) => string | undefined;
 
 export const taskOf = (tcb: Tcb): number => peek(tcb + TCB_TASK);
@@ -109,6 +121,11 @@ export const holds = ({ tcb, id, state, sequence, sent }: Wait): boolean =>
   peek(tcb + TCB_SEQUENCE) === sequence &&
   peek(tcb + TCB_SENT) === sent;
 
+/** The word with which an agent says that only an answer can make it go on, while it says so; 0 while it does not. */
+export const stuckWord = (agent: number): number => load(processorAt(agent) + PROCESSOR_STUCK);
+/** How many calls such an agent watches. */
+export const watchedCalls = (word: number): number => word & 0xffff;
+
 /** Whether a cancel would be heard: who is amid a long transfer looks at nothing else. */
 export const canEnd = (wait: Wait): boolean => peek(wait.tcb + TCB_TRANSFER) === 0;
 
@@ -125,12 +142,14 @@ export const isStarting = (tcb: Tcb): boolean => load(taskAt(taskOf(tcb) & INDEX
 export function describeAwaited(wait: Wait, methodName: MethodName): string {
   const task = taskName(wait.partner);
   if (!isCall(wait)) return isStarting(wait.partner) ? `the start of ${task}` : `a message of ${task}`;
-  return `${task}.${describeMethod(taskOf(wait.partner), wait.tag, methodName)}()`;
+  return `${task}.${describeMethod(wait, methodName)}()`;
 }
 
-function describeMethod(task: number, tag: number, methodName: MethodName): string {
+function describeMethod({ tcb, partner, tag }: Wait, methodName: MethodName): string {
   const method = tag >> TAG_METHOD_SHIFT;
   if ((tag & TAG_FLAG) !== 0) return `callback ${method}`;
   if (method === METHOD_DESCRIBE) return 'exports';
-  return methodName(task, method) ?? (method >= METHOD_HOST ? `host ${method - METHOD_HOST}` : `method ${method}`);
+  const isGranted = method >= METHOD_HOST;
+  const name = methodName(taskOf(isGranted ? tcb : partner), method);
+  return name ?? (isGranted ? `host function ${method - METHOD_HOST}` : `method ${method}`);
 }

@@ -1,0 +1,29 @@
+/**
+ * The supervisor's looks at who waits for whom: what it does about what deadlock.ts and stall.ts find, and how often.
+ * At each beat; and more often, for deadlocks, while any agent is blocked by a wait, for then there may be one.
+ */
+import { peek } from '#atomics';
+import { now_ms } from '#wait';
+import { DEADLOCK_LOOK_ms, INDEX_MASK } from '../../layout/params.ts';
+import { TCB_ID } from '../../layout/tcb.ts';
+import { agent } from '../../user/agent.ts';
+import { breakDeadlocks } from './deadlock.ts';
+import { reportStalls, type Stalls } from './stall.ts';
+import type { MethodName } from './waits.ts';
+
+let soon: NodeJS.Timeout | null = null;
+
+export function lookForDeadlocks(methodName: MethodName): void {
+  const mayBe = breakDeadlocks(peek(agent.caller + TCB_ID) & INDEX_MASK, methodName);
+  if (!mayBe || soon !== null) return;
+  soon = setTimeout(() => {
+    soon = null;
+    lookForDeadlocks(methodName);
+  }, DEADLOCK_LOOK_ms);
+}
+
+const stalls: Stalls = new Map();
+
+export function lookForStalls(methodName: MethodName, sayLine: (line: string) => void): void {
+  for (const line of reportStalls(stalls, now_ms(), methodName)) sayLine(line);
+}
