@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { type ColumnName, cut, sortRows, tableLines } from '../inspect/table.ts';
+import { type ColumnName, cut, sortRows, tableLines, wrap } from '../inspect/table.ts';
 import type { Inspected, Inspection } from '../servers/inspect/api.ts';
 import { busyRows, chooseSystems, noSystem, rowsOf, summary, systemLines, waitLines } from './inspected.ts';
 
@@ -42,12 +42,12 @@ export interface View {
 /** The lines of one picture, no more than `height` and none wider than `width`. */
 export function pictureOf(before: Inspection, after: Inspection, view: View, width: number, height: number): string[] {
   const { busy, rest } = busyRows(rowsOf(before, after));
-  const waits = waitLines(before, after);
+  const waits = waitLines(before, after).flatMap((line) => wrap(line, width));
   const fixed = 2;
   // Of what is left after the summary and the keys, waits get a third at most.
   const waitsMax = Math.min(waits.length, Math.max(1, Math.floor((height - fixed) / 3)));
   const table = tableLines(sortRows(busy, view.sort, view.isReversed), width, view.sort);
-  const tail = cutLines(waits, waitsMax, 'more waits');
+  const tail = cutLines(waits, waitsMax, 'more lines of waits');
   if (rest !== '' && table.length + tail.length + fixed < height) tail.unshift(rest);
   const body = cutLines(table, height - fixed - tail.length, 'more threads');
   const lines = [summary(after), ...body, ...tail, 's sort  r reverse  q quit'];

@@ -3,7 +3,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_RATES } from './rates.ts';
 import type { ThreadView } from './snapshot.ts';
-import { cut, formatCount, formatTime, isIdle, type Row, sortRows, tableLines, waitText, widthOf } from './table.ts';
+import {
+  cut,
+  formatCount,
+  formatTime,
+  isIdle,
+  type Row,
+  sortRows,
+  tableLines,
+  waitText,
+  widthOf,
+  wrap,
+} from './table.ts';
 
 function row(id: number, name: string, ipc_per_s = 0, more: Partial<ThreadView> = {}): Row {
   const thread: ThreadView = {
@@ -96,6 +107,12 @@ test('waits are told with the call and how long', () => {
   const method = ({ id }: ThreadView): string => (id === 1 ? 'f' : '');
   assert.equal(waitText(threads, false, method), 'waits: main/caller -> a.f() 2.5 s -> b, receiving');
   assert.equal(waitText(threads, true, method), 'ring: main/caller -> a.f() 2.5 s -> b -> main/caller');
+});
+
+test('a long sentence is broken at spaces', () => {
+  assert.deepEqual(wrap('waits: a -> b.f() 2 s -> c', 14), ['waits: a ->', '  b.f() 2 s ->', '  c']);
+  assert.deepEqual(wrap('short', 14), ['short']);
+  assert.deepEqual(wrap('averyverylongword x', 6), ['averyv', '  x']);
 });
 
 test('figures are short', () => {

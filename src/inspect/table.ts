@@ -164,6 +164,22 @@ export function cut(text: string, width: number): string {
   return kept;
 }
 
+/** A text in lines of at most `width` cells, broken at spaces where there are any; all but the first are set in. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (line === '' || widthOf(longer) <= width) {
+      line = longer;
+      continue;
+    }
+    lines.push(line);
+    line = `  ${word}`;
+  }
+  return [...lines, line].map((one) => cut(one, width));
+}
+
 export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
 
 /** Three figures and a unit: 999, 1.20k, 12.3M. */
