@@ -1,7 +1,7 @@
 /**
  * Strings and bytes through numbers. The name of a function states what its parameters and its result mean, one letter
  * each, behind two underscores: `upper__s_s` takes a string and gives one, `put__sb` takes a string and bytes and gives
- * nothing. Callers use the name before the underscores.
+ * nothing, `name___s` takes nothing and gives a string. Callers use the name before the underscores.
  *
  *   s  a string in UTF-8        two i32 parameters, address and length; as a result the i32 address of such a pair
  *   b  bytes                    the same
@@ -27,7 +27,7 @@ export interface Signature {
   readonly result: Letter | null;
 }
 
-const TYPED = /^(.+)__([sbn]*)(?:_([sbn]))?$/;
+const TYPED = /^(.+?)__([sbn]*)(?:_([sbn]))?$/;
 const NUMBERS: readonly ValueType[] = ['i32', 'f32', 'f64'];
 
 export function signatureOf(field: string, type: FunctionType): Signature {

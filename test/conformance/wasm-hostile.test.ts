@@ -1,0 +1,290 @@
+/**
+ * Modules that mean harm. Each attack may end its own task and nothing else: a neighbour still answers, and kernel
+ * memory contradicts none of its invariants.
+ */
+import assert from 'node:assert/strict';
+import { IpcError } from '../../src/index.ts';
+import type { System, Task } from '../../src/index.ts';
+import { verify } from '../../src/kernel/verify.ts';
+import { wat } from '../support/wat.ts';
+import { ALLOC, CALLS } from './fixtures/wat.ts';
+import { rejectionOf, systemTest, thrownBy } from './support.ts';
+
+const kind = 'wasm';
+const calls = wat(CALLS);
+
+/** What the module of an attack does; the rest of it. */
+interface Attack {
+  readonly title: string;
+  readonly module: string;
+  /** Makes the attack. What it throws must be the system's, or a type error of ours. */
+  run(attacker: Task, system: System, neighbour: Task): unknown;
+  /** What the attacker's end says; null: it lives on. */
+  readonly ends: RegExp | null;
+  readonly imports?: (neighbour: Task) => Record<string, any>;
+}
+
+const withNeighbour = (neighbour: Task): Record<string, any> => ({ calls: neighbour });
+const echo = '(import "calls" "echo__s_s" (func $echo (param i32 i32) (result i32)))';
+const add = '(import "calls" "add" (func $add (param i32 i32) (result i32)))';
+const l3call = `(import "l3" "call" (func $call (param i32 i32 i32 i32) (result i32)))
+  (import "l3" "status" (func $status (result i32)))
+  (import "l3" "task" (func $task (param i32 i32) (result i32)))
+  (import "l3" "method" (func $method (param i32 i32 i32) (result i32)))`;
+
+const attacks: readonly Attack[] = [
+  ...[
+    ['an address beyond memory', -1, 1],
+    ['a length beyond memory', 0, -1],
+    ['an address and a length that overflow together', -8, 16],
+    ['the last byte and one more', 65_535, 2],
+  ].map(([title, address, length]): Attack => ({
+    title: `${title} as a string`,
+    module: `${echo} (memory (export "memory") 1 1) ${ALLOC} (func (export "run") (param i32 i32)
+      (drop (call $echo (local.get 0) (local.get 1))))`,
+    run: (attacker) => attacker.sync.run(address, length),
+    ends: /not within its memory/,
+    imports: withNeighbour,
+  })),
+  {
+    title: 'strings without a memory',
+    module: `${echo} (func (export "run") (drop (call $echo (i32.const 0) (i32.const 0))))`,
+    run: (attacker) => attacker.sync.run(),
+    ends: /exports no memory/,
+    imports: withNeighbour,
+  },
+  {
+    title: 'a result that it has no room for',
+    module: `${echo} (memory (export "memory") 1) (func (export "run") (drop (call $echo (i32.const 0) (i32.const 9))))`,
+    run: (attacker) => attacker.sync.run(),
+    ends: /no 'l3_alloc/,
+    imports: withNeighbour,
+  },
+  {
+    title: 'an allocator that gives what it does not have',
+    module: `(memory (export "memory") 1) (func (export "l3_alloc") (param i32) (result i32) (i32.const -1))
+      (func (export "take__s") (param i32 i32))`,
+    run: (attacker) => attacker.sync.take('text'),
+    ends: /not within its memory/,
+  },
+  {
+    title: 'an allocator that traps',
+    module: `(memory (export "memory") 1) (func (export "l3_alloc") (param i32) (result i32) unreachable)
+      (func (export "take__s") (param i32 i32))`,
+    run: (attacker) => attacker.sync.take('text'),
+    ends: /unreachable/,
+  },
+  {
+    title: 'an allocator that calls the task whose result it is to receive, and grows its memory',
+    module: `${echo} ${add} (memory (export "memory") 1)
+      (func (export "l3_alloc") (param i32) (result i32)
+        (drop (call $add (i32.const 1) (i32.const 2))) (drop (memory.grow (i32.const 1))) (i32.const 64))
+      (func (export "run") (result i32) (call $echo (i32.const 0) (i32.const 30000)))`,
+    run: (attacker) => assert.equal(attacker.sync.run(), 64),
+    ends: null,
+    imports: withNeighbour,
+  },
+  {
+    title: 'a result that overlaps its own pair',
+    module: `(memory (export "memory") 1) ${ALLOC}
+      (func (export "run___s") (result i32) (call $pair (i32.const 16) (i32.const 8)))`,
+    run: (attacker) => assert.equal(attacker.sync.run().length, 8),
+    ends: null,
+  },
+  {
+    title: 'a result of four gigabytes',
+    module: `(memory (export "memory") 1) ${ALLOC}
+      (func (export "run__n_s") (param i32) (result i32) (call $pair (i32.const 0) (i32.const -1)))`,
+    run: (attacker) => attacker.sync.run(0),
+    ends: /4294967295 bytes at address 0/,
+  },
+  {
+    title: 'memory beyond its limit',
+    module: `(memory (export "memory") 1) (func (export "run") (result i32) (memory.grow (i32.const 4096)))`,
+    run: (attacker) => assert.equal(attacker.sync.run(), -1),
+    ends: null,
+  },
+  {
+    title: 'a table beyond its limit',
+    module: `(table 1 funcref) (func (export "run") (result i32)
+      (table.grow (ref.null func) (i32.const 1000000)))`,
+    run: (attacker) => assert.equal(attacker.sync.run(), -1),
+    ends: null,
+  },
+  {
+    title: 'recursion without end',
+    module: `(func $run (export "run") (result i32) (i32.add (call $run) (i32.const 1)))`,
+    run: (attacker) => attacker.sync.run(),
+    ends: /stack overflow/,
+  },
+  {
+    title: 'calls of another task with the last of the stack',
+    // Each turn goes deeper, and calls at every depth.
+    module: `${l3call} (memory (export "memory") 1) (data (i32.const 0) "callsadd")
+      (func $down (export "run") (result i32)
+        (drop (call $call (i32.const 0) (call $method (i32.const 0) (i32.const 5) (i32.const 3)) (i32.const 1) (i32.const 2)))
+        (i32.add (call $down) (i32.const 1)))`,
+    run: (attacker) => attacker.sync.run(),
+    ends: /stack overflow|has ended/,
+    imports: withNeighbour,
+  },
+  {
+    title: 'handles, numbers and names that mean nothing',
+    module: `${l3call} (memory (export "memory") 1)
+      (func (export "call") (param i32 i32 i32 i32) (result i32)
+        (drop (call $call (local.get 0) (local.get 1) (local.get 2) (local.get 3))) (call $status))
+      (func (export "method") (param i32 i32 i32) (result i32) (call $method (local.get 0) (local.get 1) (local.get 2)))`,
+    run: ({ sync }) => {
+      for (const handle of [-1, 1, 2 ** 31 - 1, -(2 ** 31)]) {
+        for (const method of [-1, 0, 7, 2 ** 31 - 1]) assert.equal(sync.call(handle, method, 1, 2), 101);
+        assert.equal(sync.method(handle, 0, 5), -1);
+      }
+    },
+    ends: null,
+    imports: withNeighbour,
+  },
+  {
+    title: 'a name beyond memory',
+    module: `${l3call} (memory (export "memory") 1)
+      (func (export "run") (result i32) (call $method (i32.const 0) (i32.const -2) (i32.const 5)))`,
+    run: (attacker) => attacker.sync.run(),
+    ends: /not within its memory/,
+    imports: withNeighbour,
+  },
+  {
+    title: 're-entry through a function of the host',
+    module: `(import "host" "again" (func $again)) (func (export "run") (call $again)) (func (export "inner"))`,
+    run: (attacker) => attacker.sync.run(),
+    ends: /could only wait for itself/,
+    imports: () => ({}),
+  },
+  {
+    title: 'an exception of its own',
+    module: `(tag $t) (func (export "run") (throw $t))`,
+    run: (attacker) => attacker.sync.run(),
+    ends: /./,
+  },
+  {
+    title: 'exceptions of others caught and ignored',
+    module: `(import "host" "again" (func $again)) (import "calls" "trap" (func $trap))
+      (func (export "run") (result i32)
+        (block (try (do (call $again)) (catch_all)))
+        (block (try (do (call $trap)) (catch_all)))
+        (i32.const 7))
+      (func (export "inner"))`,
+    run: (attacker) => assert.equal(attacker.sync.run(), 7),
+    ends: null,
+    imports: withNeighbour,
+  },
+  {
+    title: 'print addresses of others',
+    module: `(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1) (data (i32.const 0) "\\00\\ff\\00\\00\\ff\\ff\\ff\\ff")
+      (func (export "run") (result i32) (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))`,
+    run: (attacker) => attacker.sync.run(),
+    ends: /not within its memory/,
+  },
+  {
+    title: 'a read of a million vectors, and random bytes without end',
+    module: `(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func (export "write") (result i32) (call $write (i32.const 1) (i32.const 0) (i32.const 1000000) (i32.const 16)))
+      (func (export "random") (result i32) (call $random (i32.const 0) (i32.const -1)))
+      (func (export "stdin") (result i32) (call $write (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))`,
+    run: ({ sync }) => assert.deepEqual([sync.write(), sync.random(), sync.stdin()], [28, 28, 8]),
+    ends: null,
+  },
+  {
+    title: 'exit of the process',
+    module: `(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+      (func (export "run") (call $exit (i32.const 3)))`,
+    run: (attacker) => attacker.sync.run(),
+    ends: /exit code 3/,
+  },
+];
+
+for (const { title, module, run, ends, imports = () => ({}) } of attacks) {
+  systemTest(`wasm, hostile: ${title}`, async (system) => {
+    const neighbour = await system.spawn(calls, { kind, name: 'neighbour', restart: 'on-failure' });
+    const host = { again: () => attacker.sync.inner() };
+    const options = { kind, name: 'attacker', wasi: 'stdio', memory: { pages: 16 }, host } as const;
+    const attacker: Task = await system.spawn(wat(`(module ${module})`), { ...options, imports: imports(neighbour) });
+    if (ends === null) run(attacker, system, neighbour);
+    else {
+      const error = thrownBy(() => run(attacker, system, neighbour));
+      assert.ok(error instanceof IpcError, String(error));
+      assert.match(error.message, ends);
+    }
+    assert.equal(attacker.alive, ends === null);
+    assert.equal(neighbour.sync.add(20, 22), 42);
+    assert.equal(neighbour.sync.echo('still here'), 'still here');
+    assert.deepEqual(verify(), []);
+  });
+}
+
+const refused: readonly [title: string, module: string, text: RegExp][] = [
+  ['a shared memory', '(memory 1 1 shared)', /a shared memory/],
+  ['a memory of 64-bit addresses', '(memory i64 1)', /64-bit/],
+  ['a memory larger than allowed', '(memory 17)', /begins with 17 pages, and may have 16/],
+  ['an imported memory larger than allowed', '(memory (import "env" "memory") 17)', /17 pages in env\.memory/],
+  ['a table larger than allowed', '(table 100000 funcref)', /begins with 100000 table elements/],
+  ['a table of host objects', '(table 1 externref)', /table of anything but functions/],
+  ['a start function that traps', '(func $start unreachable) (start $start)', /unreachable/],
+  ['a start function that needs what is not granted', '(import "env" "f" (func $f)) (start $f)', /env\.f/],
+  [
+    'prototypes of the host',
+    '(import "__proto__" "toString" (func)) (import "env" "valueOf" (func))',
+    /toString.*valueOf/s,
+  ],
+  ['the kernel under another type', '(import "l3" "call" (func (param externref i32)))', /l3\.call/],
+  ['WASI that was not granted', '(import "wasi_snapshot_preview1" "path_open" (func))', /path_open/],
+];
+
+for (const [title, module, text] of refused) {
+  systemTest(`wasm, hostile: ${title} is refused at spawn`, async (system) => {
+    const options = { kind, memory: { pages: 16 }, imports: { env: {} } } as const;
+    const url = wat(`(module ${module})`);
+    const error = await rejectionOf(system.spawn(url, options));
+    assert.ok(error instanceof IpcError, String(error));
+    assert.match(error.message, text);
+    assert.throws(() => system.spawnSync(url, options), IpcError);
+  });
+}
+
+systemTest('wasm, hostile: a struct type is refused, for its objects would fill the heap of all', async (system) => {
+  const bytes = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x5f, 1, 0x7f, 0);
+  const url = new URL(`data:application/wasm;base64,${Buffer.from(bytes).toString('base64')}`);
+  assert.match((await rejectionOf(system.spawn(url, { kind }))).message, /struct or array/);
+});
+
+systemTest('wasm, hostile: a chain of tasks ends at the limit, and every link answers afterwards', async (system) => {
+  const pass = wat(`(module (import "next" "add" (func $next (param i32 i32) (result i32)))
+    (func (export "add") (param i32 i32) (result i32) (call $next (local.get 0) (local.get 1))))`);
+  const chain: Task[] = [await system.spawn(calls, { kind })];
+  for (let i = 0; i < 70; i++) chain.push(await system.spawn(pass, { kind, imports: { next: chain.at(-1)! } }));
+  assert.equal(chain[60]!.sync.add(1, 2), 3);
+  const error = thrownBy(() => chain[70]!.sync.add(1, 2));
+  assert.equal(error.code, 'ERR_IPC_PEER_GONE');
+  assert.deepEqual(verify(), []);
+  assert.equal(chain[0]!.sync.add(1, 2), 3);
+});
+
+systemTest('wasm, hostile: a dead task that goes on in its frames reaches nobody', async (system) => {
+  const neighbour = await system.spawn(calls, { kind });
+  let reached = 0;
+  const host = { end: () => void attacker.kill(), after: () => reached++ };
+  // It catches what should have taken it off the stack, and calls on.
+  const attacker: Task = await system.spawn(
+    wat(`(module (import "host" "end" (func $end)) (import "host" "after" (func $after))
+      (import "calls" "count" (func $count (result i32)))
+      (func (export "run")
+        (block (try (do (call $end)) (catch_all)))
+        (block (try (do (call $after)) (catch_all)))
+        (block (try (do (drop (call $count))) (catch_all)))))`),
+    { kind, host, imports: { calls: neighbour } },
+  );
+  assert.equal(thrownBy(() => attacker.sync.run()).code, 'ERR_IPC_PEER_GONE');
+  assert.equal(reached, 0);
+  assert.equal(neighbour.sync.count(), 1);
+});
