@@ -23,7 +23,7 @@ export interface CallTrace {
 
 type Caller = (target: Target, method: number, name: string, options: Options, args: readonly unknown[]) => unknown;
 
-const channel = tracingChannel<unknown, CallTrace>('l3kernel:call');
+const channel = tracingChannel<object, CallTrace>('l3kernel:call');
 const { start, end, asyncStart, asyncEnd, error } = channel;
 
 /** The trace itself makes the call now: it is not to be traced a second time. */
