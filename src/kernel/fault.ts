@@ -6,7 +6,7 @@
  *   2. state word to DEAD by compare-exchange. A live claimer is waited for; a dead one is undone.
  *   3. everybody who waits for it, polls for it, is locked by it, or is in a long transfer with it, gets PEER_GONE;
  *      NOT_TAKEN when it polled.
- *   4. every parked word of the system is rung: a thread may have died between its publication and the notify.
+ *   4. every living thread of the system is rung: one may have died between its publication and the notify.
  *
  * A thread that begins to wait for the dead one meanwhile sees DEAD after it has stored its own state, or is seen by
  * the scan: one of the two. Repair is idempotent, and any live agent may do it.
@@ -143,11 +143,11 @@ function repairQueue(queue: number, task: number, holder: number): void {
   unlockQueue(queue);
 }
 
-/** Step 4. Whoever is rung for nothing looks at its state word and sleeps again. */
+/** Step 4. A published word has lost its parked bit, so all are rung; who is for nothing looks, and sleeps again. */
 function ringEverybody(): void {
   for (let index = 1; index <= threadsEnd(); index++) {
     const tcb = tcbAt(index);
-    if ((load(tcb + TCB_STATE) & PARKED) !== 0) wake(tcb);
+    if (load(tcb + TCB_STATE) !== DEAD) wake(tcb);
   }
 }
 
