@@ -1,24 +1,18 @@
 /**
  * A visitor with a browser: search, page, pattern and the system at work, in Chromium without a window. It is looked
  * for at CHROMIUM_PATH and /usr/bin/chromium; where there is none these tests are skipped and say so.
- *
- * With SYSTEM_PICTURE=FILE the picture of `/system` is written there; docs/figures/system.png was made so.
  */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { executablePath, openBrowser } from './browser.ts';
 import { makeFixture } from './fixture.ts';
 import type { Fixture } from './fixture.ts';
 import { openSite } from './fixture-site.ts';
 import type { OpenSite } from './fixture-site.ts';
 
-const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
 const missing = existsSync(executablePath) ? false : `no Chromium: there is no ${executablePath}`;
-const flags = [
-  ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
-  ...['--disable-sync', '--disable-dev-shm-usage'],
-];
 
 describe('a visitor with a browser', { timeout: 90_000 }, () => {
   const options = { skip: missing };
@@ -29,12 +23,10 @@ describe('a visitor with a browser', { timeout: 90_000 }, () => {
 
   before(async () => {
     if (missing !== false) return;
-    const { chromium } = await import('playwright-core');
     fixture = makeFixture();
     site = await openSite(fixture.folder, 'l3kernel');
     address = `http://127.0.0.1:${site.port}`;
-    // A new profile in a temporary folder, which is removed with the browser.
-    browser = await chromium.launch({ executablePath, args: flags });
+    browser = await openBrowser();
   });
   after(async () => {
     await browser?.close();
@@ -96,11 +88,6 @@ describe('a visitor with a browser', { timeout: 90_000 }, () => {
       await page.waitForSelector('#picture .edge.busy .rate >> text=/\\d\\/s/');
       await page.waitForFunction(() => document.querySelectorAll('.edge.busy').length >= 4);
       assert.match((await page.textContent('#connection')) ?? '', /^Live/);
-      const path = process.env.SYSTEM_PICTURE;
-      if (path) {
-        await page.waitForTimeout(4000);
-        await page.screenshot({ path, fullPage: true });
-      }
     });
   });
 

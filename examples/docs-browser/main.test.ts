@@ -1,12 +1,17 @@
 /** Tests of the program as it is started: options, cache, port, and its own check. */
 import assert from 'node:assert/strict';
-import { existsSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { breakTitles, codes } from './fire.ts';
+import type { Broken } from './fire.ts';
 import { fixtureDocuments, makeFixture, run } from './fixture.ts';
 import type { Fixture } from './fixture.ts';
+import { breakKinds } from './walls/walls.ts';
+import type { BreakKind } from './walls/walls.ts';
 
 let fixture: Fixture;
 before(() => (fixture = makeFixture()));
@@ -69,10 +74,17 @@ test('a later start uses what an earlier one left, and reads only what changed',
   assert.match(first, new RegExp(`indexed ${fixtureDocuments} files`));
   assert.match(first, /no walls +\d.*\n.*l3kernel +\d.*\n.*postMessage \(Comlink\) +\d.*\n.*synckit +\d/);
   assert.doesNotMatch(first, /DIFFERS/);
+  for (const [kind, { title }] of Object.entries(breakTitles)) {
+    const row = new RegExp(`^  ${title}(?: \\*)? +${codes[kind as BreakKind]} +\\d.* 0 of \\d+ +(?:hung|threw)`, 'm');
+    assert.match(first, row);
+  }
+  assert.doesNotMatch(first, /NOT AS IT OUGHT TO BE/);
 
   const second = await startOnce();
   assert.match(second, /is up to date/);
   assert.match(second, /Measured on an earlier start/);
+  assert.match(second, /endless regex.* hung/);
+  assert.doesNotMatch(second, /breaking the parts/);
   assert.doesNotMatch(second, /^indexed/m);
 
   const changed = join(fixture.folder, 'beta', 'CHANGELOG.md');
@@ -86,11 +98,52 @@ test('a later start uses what an earlier one left, and reads only what changed',
   assert.ok(existsSync(fixture.cache) && statSync(fixture.cache).isDirectory());
 });
 
-test('--check sends its requests and finds every answer right', { timeout: 30_000 }, async () => {
+/** Starts with `args`, interrupts when `text` was printed, and sees what is left besides an index that was complete. */
+async function interrupted(
+  signal: NodeJS.Signals,
+  text: string,
+  args: string[],
+): Promise<[code: number, left: string[]]> {
+  const base = mkdtempSync(join(tmpdir(), 'l3kernel-docs-test-'));
+  const [scratch, cache] = [join(base, 'scratch'), join(base, 'cache')];
+  for (const folder of [scratch, cache]) mkdirSync(folder);
+  const running = run([fixture.folder, '--cache', cache, ...args], {
+    ...{ PORT: '0', TMPDIR: scratch, NODE_COMPILE_CACHE: join(base, 'compiled') },
+  });
+  const watchdog = setTimeout(() => running.process.kill('SIGKILL'), 15_000);
+  try {
+    await running.prints(text);
+    running.process.kill(signal);
+    const { code } = await running.ended;
+    const files = [scratch, cache].flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }));
+    return [code ?? -1, files.filter((path) => /l3kernel-docs|index\.sqlite./.test(path))];
+  } finally {
+    clearTimeout(watchdog);
+    rmSync(base, { recursive: true, force: true });
+  }
+}
+
+for (const [signal, wanted] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  test(`${signal} while indexing ends with ${wanted} and leaves nothing`, { timeout: 60_000 }, async () => {
+    assert.deepEqual(await interrupted(signal, 'Markdown files', ['--walls', 'direct']), [wanted, []]);
+    assert.deepEqual(await interrupted(signal, 'Markdown files', []), [wanted, []]);
+    assert.deepEqual(await interrupted(signal, 'Markdown files', ['--check']), [wanted, []]);
+  });
+}
+
+test('Ctrl-C while measuring ends with 130 and leaves no measurement behind', { timeout: 30_000 }, async () => {
+  assert.deepEqual(await interrupted('SIGINT', 'measuring: synckit', []), [130, []]);
+});
+
+test('--check breaks every part amid its requests and finds every answer right', { timeout: 60_000 }, async () => {
   const { code, stdout, stderr } = await run([fixture.folder, '--check', '--json']).ended;
   const report = JSON.parse(stdout) as {
     ok: boolean;
     wrong: string[];
+    broken: Broken[];
     requests: { kind: string; requests: number; errors: number }[];
   };
   assert.deepEqual(report.wrong, []);
@@ -99,4 +152,9 @@ test('--check sends its requests and finds every answer right', { timeout: 30_00
     report.requests.find(({ kind }) => kind === 'all'),
     { ...report.requests.at(-1), requests: 500, errors: 0 },
   );
+  assert.deepEqual(report.broken.map(({ kind }) => kind).sort(), [...breakKinds].sort());
+  for (const { kind, code: ended, others_failed } of report.broken) {
+    assert.equal(ended, codes[kind], kind);
+    assert.equal(others_failed, 0, kind);
+  }
 });

@@ -7,6 +7,9 @@
  * without walls, or the row says that it has not.
  */
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CorpusResult } from './index-corpus.ts';
 import type { WallName } from './walls/walls.ts';
@@ -62,19 +65,29 @@ async function measure(folder: string, name: WallName): Promise<CorpusResult> {
   const program = fileURLToPath(new URL('./index-corpus.ts', import.meta.url));
   const limit = seconds_max[name];
   const sample = limit === undefined ? [] : [String(limit)];
+  // A measurement that is broken off cannot clear up behind itself, so that its temporary files are put where we do.
+  const scratch = mkdtempSync(join(tmpdir(), 'l3kernel-docs-'));
+  const clear = (): void => rmSync(scratch, { recursive: true, force: true });
   const output = await new Promise<string>((resolve, reject) => {
     const child = execFile(
       process.execPath,
       [...process.execArgv, program, folder, name, ...sample],
-      { maxBuffer: 64 * 2 ** 20, timeout: 120_000, encoding: 'utf8' },
+      {
+        ...{ maxBuffer: 64 * 2 ** 20, timeout: 120_000, killSignal: 'SIGKILL', encoding: 'utf8' },
+        env: { ...process.env, TMPDIR: scratch },
+      },
       (error, stdout) => {
         process.off('exit', end);
+        clear();
         if (error) reject(error);
         else resolve(stdout);
       },
     );
     // Whoever ends this process does not want to wait for a measurement.
-    const end = (): boolean => child.kill();
+    const end = (): void => {
+      child.kill('SIGKILL');
+      clear();
+    };
     process.once('exit', end);
   });
   return JSON.parse(output) as CorpusResult;

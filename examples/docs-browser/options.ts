@@ -21,10 +21,12 @@ export const port_default = 8600;
 export const help = `usage: npm start -- [FOLDER] [OPTION…]
 
 Makes a searchable site of the Markdown files of the installed packages, or of those below FOLDER.
-Every part of it runs behind a wall of its own; a table tells what the walls cost.
+Every part of it runs behind a wall of its own; one table tells what the walls cost,
+a second one what happens when a part breaks.
 
   --fresh         index and measure again instead of using what an earlier start left
-  --check         boot, index, send 500 mixed requests, print a table; exit 0 only if every answer was right
+  --check         boot, index, send 500 mixed requests, break every part meanwhile, print tables;
+                  exit 0 only if every answer and every error was right
   --json          with --check: print one JSON document and nothing else
   --walls NAME    ${wallNames.join(', ')} (default l3kernel)
   --cache FOLDER  keep index and table there
