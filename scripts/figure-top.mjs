@@ -26,7 +26,7 @@ async function picture() {
   try {
     await once(child.stdout, 'data');
     await sleep(period_ms);
-    const systems = await findSystems();
+    const { systems } = await findSystems();
     const shop = systems.find(({ pid }) => pid === child.pid);
     if (shop === undefined) throw new Error('the system does not show itself');
     const before = await shop.ask();

@@ -3,24 +3,39 @@ import { NO_RATES, ratesBetween } from '../inspect/rates.ts';
 import type { ThreadView } from '../inspect/snapshot.ts';
 import { formatTime, isIdle, labelOf, printable, type Row, waitText } from '../inspect/table.ts';
 import { chainsIn, ringsIn } from '../inspect/waits.ts';
-import { type Inspected, findSystems, type Inspection } from '../servers/inspect/api.ts';
+import { findSystems, type Found, type Inspected, type Inspection } from '../servers/inspect/api.ts';
 
 /** Systems that fit a word of the command line: a process id, or a name. No word fits all. */
 const fits = (system: Inspected, word: string | undefined): boolean =>
   word === undefined || String(system.pid) === word || system.first.system.name === word;
 
-/** The systems that `word` may mean, and how many there are at all. The others' connections are closed. */
-export async function chooseSystems(word: string | undefined): Promise<{ chosen: Inspected[]; all: number }> {
-  const systems = await findSystems();
+/** The systems that `word` may mean, and why there is none. The others' connections are closed. */
+export async function chooseSystems(word: string | undefined): Promise<{ chosen: Inspected[]; none: string }> {
+  let found: Found;
+  try {
+    found = await findSystems();
+  } catch (error) {
+    // The directory of the sockets is not ours, or open to others.
+    return { chosen: [], none: (error as Error).message };
+  }
+  const { systems, silent } = found;
   const chosen = systems.filter((system) => fits(system, word));
   for (const system of systems) if (!chosen.includes(system)) system.close();
-  return { chosen, all: systems.length };
+  return { chosen, none: noSystem(word, systems.length, silent) };
 }
 
-/** Why no system was chosen. */
-export function noSystem(word: string | undefined, all: number): string {
-  if (all === 0) return 'no system of this user is running';
-  return `there is no system '${printable(word ?? '')}'; \`l3 ps\` lists those that run`;
+function noSystem(word: string | undefined, all: number, silent: readonly number[]): string {
+  const stopped = silent.length === 0 ? '' : `; ${silent.join(', ')} does not answer`;
+  if (all === 0) return `no system of this user is running${stopped}`;
+  return `there is no system '${printable(word ?? '')}'${stopped}; \`l3 ps\` lists those that run`;
+}
+
+/** Ends the command when nobody reads its output any more, as `head` does. */
+export function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
 }
 
 /** One line a system, for who must choose. */

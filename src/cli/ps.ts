@@ -8,7 +8,7 @@ import { ratesBetween } from '../inspect/rates.ts';
 import { sortRows, tableLines } from '../inspect/table.ts';
 import { chainsIn, ringsIn } from '../inspect/waits.ts';
 import type { Inspection } from '../servers/inspect/api.ts';
-import { busyRows, chooseSystems, noSystem, rowsOf, summary, systemLines, waitLines } from './inspected.ts';
+import { busyRows, chooseSystems, endWithReader, rowsOf, summary, systemLines, waitLines } from './inspected.ts';
 
 const USAGE = `Usage: l3 ps [NAME|PID] [--json]
 
@@ -60,11 +60,12 @@ export async function ps(args: string[]): Promise<number> {
     process.stderr.write(`l3 ps: ${(error as Error).message}\n\n${USAGE}`);
     return 2;
   }
-  const { chosen, all } = await chooseSystems(word);
+  endWithReader();
+  const { chosen, none } = await chooseSystems(word);
   try {
     const [system] = chosen;
     if (system === undefined) {
-      process.stderr.write(`l3 ps: ${noSystem(word, all)}\n`);
+      process.stderr.write(`l3 ps: ${none}\n`);
       return 1;
     }
     if (chosen.length > 1) {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type ColumnName, cut, sortRows, tableLines, wrap } from '../inspect/table.ts';
 import type { Inspected, Inspection } from '../servers/inspect/api.ts';
-import { busyRows, chooseSystems, noSystem, rowsOf, summary, systemLines, waitLines } from './inspected.ts';
+import { busyRows, chooseSystems, endWithReader, rowsOf, summary, systemLines, waitLines } from './inspected.ts';
 
 const USAGE = `Usage: l3 top [NAME|PID] [--count N]
 
@@ -176,11 +176,12 @@ export async function top(args: string[]): Promise<number> {
     process.stderr.write(`l3 top: ${(error as Error).message}\n\n${USAGE}`);
     return 2;
   }
-  const { chosen, all } = await chooseSystems(word);
+  endWithReader();
+  const { chosen, none } = await chooseSystems(word);
   try {
     const [system] = chosen;
     if (system === undefined) {
-      process.stderr.write(`l3 top: ${noSystem(word, all)}\n`);
+      process.stderr.write(`l3 top: ${none}\n`);
       return 1;
     }
     if (chosen.length > 1) {

@@ -1,8 +1,9 @@
 /** `l3 ps` and `l3 top` on systems in other processes: the command, the socket and kernel memory together. */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { end, eventually, l3, type Outcome, place, startSystem } from './support.ts';
+import { directory } from '../../src/servers/inspect/address.ts';
+import { end, eventually, l3, l3Head, type Outcome, place, startSystem } from './support.ts';
 
 interface ThreadDocument {
   readonly id: number;
@@ -37,6 +38,15 @@ test('without a system the commands say so and fail', async () => {
       err: `l3 ${command}: no system of this user is running\n`,
     });
   }
+});
+
+test('a directory of sockets that others may enter is refused in one line', async () => {
+  mkdirSync(directory());
+  chmodSync(directory(), 0o777);
+  const { code, out, err } = await l3('ps');
+  assert.deepEqual([code, out], [1, '']);
+  assert.match(err, /^l3 ps: .* others may not enter\n$/);
+  rmdirSync(directory());
 });
 
 test('a wrong command line is told apart from a failure', async () => {
@@ -104,6 +114,16 @@ test('a system at work shows its rates, and top prints as many tables as it is t
   assert.equal(out.match(/^busy \(\d+\): up /gm)!.length, 2);
   assert.equal(out.match(/IPC\/S\*/g)!.length, 2);
   assert.ok(!out.includes('\u001b'), 'no escape sequences outside a terminal');
+  child.kill('SIGSTOP');
+  const stopped = await l3('ps');
+  assert.deepEqual([stopped.code, stopped.out], [1, '']);
+  assert.match(stopped.err, new RegExp(`; ${child.pid} does not answer`));
+  await end(child);
+});
+
+test('a reader that has enough ends the command in silence', async () => {
+  const child = await startSystem('busy', 'calls');
+  assert.deepEqual(await l3Head('top', '--count', '100'), { code: 0, err: '' });
   await end(child);
 });
 

@@ -1,5 +1,5 @@
 /** Systems in processes of their own, and the command `l3` beside them, in a temporary directory that only they use. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -47,14 +47,27 @@ export interface Outcome {
   readonly err: string;
 }
 
+const runL3 = (args: readonly string[]): ChildProcessWithoutNullStreams =>
+  spawn(process.execPath, [pathOf('../../src/cli/main.ts'), ...args], { timeout: 20_000 });
+
 /** Runs `l3` to its end, at most 20 s. */
 export async function l3(...args: string[]): Promise<Outcome> {
-  const child = spawn(process.execPath, [pathOf('../../src/cli/main.ts'), ...args], { timeout: 20_000 });
+  const child = runL3(args);
   let [out, err] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
   const [code] = (await once(child, 'close')) as [number | null];
   return { code, out, err };
+}
+
+/** Runs `l3` and closes its output once something has come. */
+export async function l3Head(...args: string[]): Promise<Omit<Outcome, 'out'>> {
+  const child = runL3(args);
+  let err = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  child.stdout.once('data', () => child.stdout.destroy());
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, err };
 }
 
 /** Tries until it succeeds: what it looks at is on its way in another process. */

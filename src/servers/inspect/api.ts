@@ -40,13 +40,27 @@ export interface Inspected {
   close(): void;
 }
 
-/** Connects to every system of this user; those that do not answer are left out. */
-export async function findSystems(): Promise<Inspected[]> {
-  const found = await Promise.all(listAddresses().map(connectTo));
-  return found.filter((system) => system !== null);
+/** The systems of this user. */
+export interface Found {
+  readonly systems: readonly Inspected[];
+  /** Processes whose socket takes the connection and which do not answer: stopped, or suspended. */
+  readonly silent: readonly number[];
 }
 
-async function connectTo({ path, pid }: Address): Promise<Inspected | null> {
+/** Connects to every system of this user. */
+export async function findSystems(): Promise<Found> {
+  const systems: Inspected[] = [];
+  const silent: number[] = [];
+  const connectTo = async (address: Address): Promise<void> => {
+    const answer = await connectAt(address);
+    if (answer === 'silent') silent.push(address.pid);
+    else if (answer !== null) systems.push(answer);
+  };
+  await Promise.all(listAddresses().map(connectTo));
+  return { systems: systems.sort((a, b) => a.pid - b.pid), silent };
+}
+
+async function connectAt({ path, pid }: Address): Promise<Inspected | 'silent' | null> {
   const socket = connect(path);
   const lines = new LineReader(socket);
   const ask = async (): Promise<Inspection> => {
@@ -58,9 +72,11 @@ async function connectTo({ path, pid }: Address): Promise<Inspected | null> {
   } catch (error) {
     socket.destroy();
     if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED' && isLeftOver(path)) removeAddress(path);
-    return null;
+    return error instanceof Silence ? 'silent' : null;
   }
 }
+
+class Silence extends Error {}
 
 function isLeftOver(path: string): boolean {
   const stat = statSync(path, { throwIfNoEntry: false });
@@ -89,7 +105,7 @@ class LineReader {
   /** The next line. Rejects when the socket is closed or silent. */
   next(): Promise<string> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.fail(new Error(`no answer within ${ANSWER_ms} ms`)), ANSWER_ms);
+      const timer = setTimeout(() => this.fail(new Silence(`no answer within ${ANSWER_ms} ms`)), ANSWER_ms);
       this.resolve = (line) => {
         clearTimeout(timer);
         resolve(line);

@@ -27,6 +27,7 @@ import { type OpenInspection, openInspection } from './server.ts';
 
 const places: string[] = [];
 let opened: OpenInspection[] = [];
+const NONE = { systems: [], silent: [] };
 
 beforeEach(() => {
   places.push(mkdtempSync(join(tmpdir(), 'l3-socket-')));
@@ -77,7 +78,7 @@ test('a directory that others may enter, or a link to one, is not used', async (
 
 test('a system is found and answers again and again', async () => {
   open('my program');
-  const [system, ...others] = await findSystems();
+  const [system, ...others] = (await findSystems()).systems;
   assert.deepEqual(others, []);
   assert.deepEqual(system!.first.system, { name: 'my program', pid: process.pid, node: process.version });
   assert.equal(system!.first.tasks[0]!.id, root.id);
@@ -97,7 +98,7 @@ test('methods have the names that the supervisor knows', async () => {
     poke(tcb + TCB_TAG, CALL | (method << TAG_METHOD_SHIFT));
   }
   open('demo', (task, method) => (task === root.id && method === 3 ? 'add' : ''));
-  const [system] = await findSystems();
+  const [system] = (await findSystems()).systems;
   assert.deepEqual(system!.first.methods, { [idOf(a)]: 'add' });
   system!.close();
 });
@@ -124,11 +125,11 @@ test('who asks for anything else is told so, and who asks without end is cut off
 
 test('closing removes the file and ends the connections', async () => {
   const path = open();
-  const [system] = await findSystems();
+  const [system] = (await findSystems()).systems;
   opened[0]!.close();
   assert.equal(existsSync(path), false);
   await assert.rejects(system!.ask(), /ended|EPIPE|ECONNRESET/);
-  assert.deepEqual(await findSystems(), []);
+  assert.deepEqual(await findSystems(), NONE);
 });
 
 test('sockets of processes that have ended are removed; other files and fresh sockets are left', async () => {
@@ -138,7 +139,7 @@ test('sockets of processes that have ended are removed; other files and fresh so
   writeFileSync(dead, '');
   const other = join(directory(), 'notes.txt');
   writeFileSync(other, '');
-  const [system, ...others] = await findSystems();
+  const [system, ...others] = (await findSystems()).systems;
   assert.deepEqual(others, []);
   system!.close();
   assert.deepEqual([existsSync(dead), existsSync(other), existsSync(path)], [false, true, true]);
@@ -149,16 +150,16 @@ test('a socket at which nobody listens is left while it is fresh, removed when i
   opened[0]!.close();
   opened = [];
   writeFileSync(path, '');
-  assert.deepEqual(await findSystems(), []);
+  assert.deepEqual(await findSystems(), NONE);
   assert.equal(existsSync(path), true);
   assert.equal(open(), path);
-  const [system] = await findSystems();
+  const [system] = (await findSystems()).systems;
   system!.close();
   opened[0]!.close();
   opened = [];
   writeFileSync(path, '');
   await sleep(2100);
-  assert.deepEqual(await findSystems(), []);
+  assert.deepEqual(await findSystems(), NONE);
   assert.equal(existsSync(path), false);
 });
 
@@ -166,9 +167,9 @@ test('without a temporary directory, or with one too deep for a socket, the syst
   process.env.TMPDIR = join(places.at(-1)!, 'missing');
   assert.equal(openInspection({ name: 'demo' }).path, null);
   assert.equal(existsSync(process.env.TMPDIR), false);
-  assert.deepEqual(await findSystems(), []);
+  assert.deepEqual(await findSystems(), NONE);
   process.env.TMPDIR = join(places.at(-1)!, 'x'.repeat(120));
   mkdirSync(process.env.TMPDIR);
   assert.equal(openInspection({ name: 'demo' }).path, null);
-  assert.deepEqual(await findSystems(), []);
+  assert.deepEqual(await findSystems(), NONE);
 });
