@@ -2,9 +2,9 @@
  * Builds dist/: readable ES modules with the constants folded in, and type declarations.
  *
  * Order matters. The text that starts a worker (`#bootstrap`) must hold everything it needs, because `new Worker(text,
- * { eval: true })` is the one form that no bundler of a user can lose. So `src/tasks/worker-main.ts` is bundled first,
- * to one CommonJS script, and that text is then what `#bootstrap` resolves to in the main bundle. The entries `.` and
- * `./ipc` share their common modules as chunks: there is one kernel state in an agent, never two.
+ * { eval: true })` is the one form that no bundler of a user can lose. So the main modules of workers are
+ * bundled first, to CommonJS scripts, and those texts are then what `#bootstrap` resolves to in the main bundle. The
+ * entries share their common modules as chunks: there is one kernel state in an agent, never two.
  *
  * Each file is written beside its target and renamed, so that a program which runs from dist/ never sees half a file.
  */
@@ -41,7 +41,11 @@ const entries = {
   'compat/make-synchronized/runner': 'src/compat/make-synchronized/runner.ts',
   'compat/sync-message-port/index': 'src/compat/sync-message-port/index.ts',
 };
-const workerMain = 'src/tasks/worker-main.ts';
+/** What workers evaluate, by role. */
+const workerMains = {
+  task: 'src/servers/task.ts',
+  supervisor: ['src/servers/supervisor/first.ts', 'src/servers/supervisor/main.ts'],
+};
 
 /** @type {import('rolldown').InputOptions} */
 const shared = {
@@ -56,25 +60,35 @@ const shared = {
   },
 };
 
-/** The self-contained script that a worker evaluates. */
-async function bundleBootstrap() {
-  const bundle = await rolldown({ ...shared, input: join(root, workerMain) });
+/** A self-contained script. @param {string} input */
+async function bundleScript(input) {
+  const bundle = await rolldown({ ...shared, input: join(root, input) });
   const { output } = await bundle.generate({ format: 'cjs', codeSplitting: false, exports: 'named' });
   await bundle.close();
-  if (output.length !== 1) fail(`the worker bootstrap is ${output.length} files; it must be one script`);
+  if (output.length !== 1) fail(`the worker script of ${input} is ${output.length} files; it must be one`);
   return output[0].code;
 }
 
-/**
- * A module whose export is the text, one source line to an array element, so that dist/ stays readable.
- * @param {string} text
- */
-function textModule(text) {
-  const lines = text.split('\n').map((line) => `  ${JSON.stringify(line)},`);
-  return `export const bootstrap = [\n${lines.join('\n')}\n].join('\\n');\n`;
+/** The supervisor's script is two: the first has run before the second asks for anything. */
+async function bundleSupervisor() {
+  const scripts = [];
+  for (const input of workerMains.supervisor) scripts.push(`(() => {\n${await bundleScript(input)}})();\n`);
+  return scripts.join('');
 }
 
-/** @param {string} bootstrap */
+/**
+ * A module whose export are the texts, one source line to an array element, so that dist/ stays readable.
+ * @param {Record<string, string>} texts
+ */
+function textModule(texts) {
+  const members = Object.entries(texts).map(([role, text]) => {
+    const lines = text.split('\n').map((line) => `    ${JSON.stringify(line)},`);
+    return `  ${role}: [\n${lines.join('\n')}\n  ].join('\\n'),`;
+  });
+  return `export const bootstrap = {\n${members.join('\n')}\n};\n`;
+}
+
+/** @param {Record<string, string>} bootstrap */
 async function bundleEntries(bootstrap) {
   const bootstrapPath = join(root, 'src/tasks/bootstrap.ts');
   const bundle = await rolldown({
@@ -149,15 +163,20 @@ function replaceTree(from, to) {
 }
 
 const hash = sourceHash();
-const missing = [...Object.values(entries), workerMain].filter((path) => !existsSync(join(root, path)));
+const missing = [...Object.values(entries), ...Object.values(workerMains).flat()].filter(
+  (path) => !existsSync(join(root, path)),
+);
 if (missing.length > 0) fail(`there is nothing to build from: ${missing.join(', ')} missing`);
 
 const began_ms = performance.now();
 const staging = mkdtempSync(join(root, 'node_modules', '.l3kernel-build-'));
 process.on('exit', () => rmSync(staging, { recursive: true, force: true }));
-const bootstrap = await bundleBootstrap();
+const bootstrap = {
+  task: await bundleScript(workerMains.task),
+  supervisor: await bundleSupervisor(),
+};
 const chunks = await bundleEntries(bootstrap);
-const complaints = checkBundle(bootstrap, chunks);
+const complaints = checkBundle(Object.values(bootstrap).join(''), chunks);
 if (complaints.length > 0) fail(`the bundle breaks its own rules:\n  ${complaints.join('\n  ')}`);
 for (const chunk of chunks) {
   mkdirSync(dirname(join(staging, chunk.fileName)), { recursive: true });

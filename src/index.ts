@@ -4,7 +4,7 @@
 import { bootstrap } from '#bootstrap';
 import { api } from './tasks/api.ts';
 import type { IpcError as IpcErrorClass } from './rpc/ipc-error.ts';
-import { setBootstrap } from './tasks/worker.ts';
+import { setBootstrap } from './tasks/supervisor.ts';
 
 setBootstrap(bootstrap);
 

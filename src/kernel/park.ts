@@ -98,7 +98,7 @@ function listenForBeat(): void {
 }
 
 /** Whether the supervisor has ended: nobody will repair what a dead partner left. */
-export const isOrphaned = (): boolean => silentSlices >= SILENT_SLICES_MAX;
+export const isOrphaned = (): boolean => silentSlices >= SILENT_SLICES_MAX && load(HEADER_BEAT) === beat;
 
 /** The queue in which a thread polls for `target`: its own, or the inbox of its processor when it is multiplexed. */
 export const pollingQueue = (target: Tcb): number =>

@@ -31,13 +31,18 @@ export const tcbFields: readonly Field[] = fieldsOf(tcb, 'TCB_', tcb.TCB_WORDS, 
 export const taskFields: readonly Field[] = fieldsOf(task, 'TASK_', task.TASK_WORDS, [
   'TASK_WORDS',
   'TASK_NAME_MAX',
+  'TASK_REASON_MAX',
   'TASK_FREE',
   'TASK_STARTING',
   'TASK_ALIVE',
   'TASK_DEAD',
+  'TASK_SPARE',
+  'TASK_REPLACED',
   'TASK_KIND_WORKER',
   'TASK_KIND_LOCAL',
   'TASK_KIND_MAIN',
+  'TASK_KIND_SUPERVISOR',
+  'TASK_KIND_WASM',
 ]);
 export const processorFields: readonly Field[] = fieldsOf(task, 'PROCESSOR_', task.PROCESSOR_WORDS, [
   'PROCESSOR_WORDS',

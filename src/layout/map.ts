@@ -30,6 +30,8 @@ export const HEADER_BEAT = 23;
 export const HEADER_HANDOVER = 25;
 /** Held while a name is registered. */
 export const HEADER_NAME_LOCK = 24;
+/** Rung, with a count that goes up, whenever the supervisor has put another incarnation in place, or given up. */
+export const HEADER_RESTARTS = 26;
 export const HEADER_WORDS = 64;
 
 /**

@@ -64,6 +64,13 @@ export const SILENT_SLICES_MAX = 5;
 export const STALL_ms = 5000;
 /** Time between two looks for deadlocks while any agent is blocked; else they come with the beat. */
 export const DEADLOCK_LOOK_ms = 50;
+/** Restarts of one task within a minute; one more, and the supervisor gives it up. */
+export const RESTARTS_PER_MINUTE = 10;
+/** The first restart within a minute follows at once; the next one waits this long, and each after it twice as long. */
+export const RESTART_PAUSE_ms = 10;
+export const RESTART_PAUSE_MAX_ms = 1000;
+/** What a handler under way has left when the system is shut down. */
+export const SHUTDOWN_GRACE_ms = 500;
 /** Direct switches between local threads before the event loop runs: the timeslice, in switches. */
 export const TURN_SWITCHES = 4096;
 /** The same timeslice in time. */

@@ -25,6 +25,10 @@ export const TASK_FREE = 0;
 export const TASK_STARTING = 1;
 export const TASK_ALIVE = 2;
 export const TASK_DEAD = 3;
+/** Booted in reserve, to take the place of another incarnation of the same task: nobody can reach it yet. */
+export const TASK_SPARE = 4;
+/** A call outlived its timeout: the supervisor puts another incarnation in its place, and then ends it. */
+export const TASK_REPLACED = 5;
 export const TASK_ID = 1;
 export const TASK_CHIEF = 2;
 /** Depth in the tree of chiefs; the first task is 0. */
@@ -40,6 +44,8 @@ export const TASK_KIND_WORKER = 1;
 export const TASK_KIND_LOCAL = 2;
 /** The program's own agent, which booted the system. */
 export const TASK_KIND_MAIN = 3;
+/** The agent that is the parent of every worker. */
+export const TASK_KIND_SUPERVISOR = 4;
 /** Linear memory as address space, in the agent of its maker. */
 export const TASK_KIND_WASM = 5;
 export const TASK_EXIT_CODE = 8;
@@ -50,7 +56,19 @@ export const TASK_INSPECTOR = 10;
 export const TASK_NAME_BYTES = 11;
 /** 1 when the name was given, so that `lookup` finds the task by it. */
 export const TASK_REGISTERED = 12;
+/** Id of the task's first incarnation, the same in all that follow; 0 for a task that has only one. */
+export const TASK_ORIGIN = 13;
+/** How many incarnations there were before this one; -1 for a spare. */
+export const TASK_RESTARTS = 14;
+/** What follows the end of this incarnation: RESTART_* and REPLACE_ON_TIMEOUT. 0: nothing, the end is final. */
+export const TASK_RESTART = 15;
+export const RESTART_ON_FAILURE = 1;
+export const RESTART_ALWAYS = 2;
+export const REPLACE_ON_TIMEOUT = 4;
 export const TASK_NAME = 16;
+/** Why the task has ended, in UTF-8. */
+export const TASK_REASON_BYTES = 40;
+export const TASK_REASON = 41;
 
 /**
  * Rung, with a count that goes up, when a parked thread of this processor has news and its agent runs its event loop.
@@ -80,4 +98,5 @@ export const PROCESSOR_STUCK = 54;
 
 export const taskAt = (index: number): TaskRecord => (TASK_BASE + index * TASK_WORDS) as TaskRecord;
 export const processorAt = (index: number): Processor => (PROCESSOR_BASE + index * PROCESSOR_WORDS) as Processor;
-export const TASK_NAME_MAX = Math.min(NAME_BYTES, (TASK_WORDS - TASK_NAME) * 4);
+export const TASK_NAME_MAX = Math.min(NAME_BYTES, (TASK_REASON_BYTES - TASK_NAME) * 4);
+export const TASK_REASON_MAX: number = (TASK_WORDS - TASK_REASON) * 4;

@@ -4,7 +4,18 @@
  */
 import { registers } from '#atomics';
 import { replyAndReceiveFrom } from '../kernel/ipc-slow.ts';
-import { ERROR, OK, R_CALLED, R_SENDER, R_SEQUENCE, R_TAG, REPLY, type Result, TAG_KIND } from '../layout/message.ts';
+import {
+  ERROR,
+  OK,
+  R_CALLED,
+  R_SENDER,
+  R_SEQUENCE,
+  R_TAG,
+  RECEIVE_TIMEOUT,
+  REPLY,
+  type Result,
+  TAG_KIND,
+} from '../layout/message.ts';
 import { UPCALL_DEPTH_MAX } from '../layout/params.ts';
 import type { Tcb, ThreadId } from '../layout/tcb.ts';
 import { joinStacks } from './errors-codec.ts';
@@ -12,6 +23,7 @@ import { type Calling, failure, putThrown, takeThrown } from './failure.ts';
 import { IpcError } from './ipc-error.ts';
 import { takeResult } from './payload.ts';
 import { type Callbacks, serve } from './serve.ts';
+import { outlived } from './successor.ts';
 
 let depth = 0;
 
@@ -39,6 +51,7 @@ function serveUpcalls(self: Tcb, to: ThreadId, calling: Calling, callbacks: Call
     const sequence = registers[R_SEQUENCE]!;
     const tag = serveOne(self, callbacks);
     const code = replyAndReceiveFrom(self, from, sequence, tag, to, awaited, calling.timeout_ms);
+    if (code === RECEIVE_TIMEOUT) outlived(calling.taskId, calling.timeout_ms);
     if (code !== OK) throw failure(code, calling);
     const kind = registers[R_TAG]! & TAG_KIND;
     if (kind === REPLY) return takeResult(self, registers[R_TAG]!);

@@ -18,6 +18,7 @@ import {
   ERROR,
   LIMIT,
   NEVER,
+  NOT_TAKEN,
   NOT_YET,
   OK,
   PEER_GONE,
@@ -27,6 +28,7 @@ import {
   R_STRING,
   R_TAG,
   R_WORD,
+  RECEIVE_TIMEOUT,
   REPLY,
   REST,
   type Result,
@@ -39,13 +41,15 @@ import {
 import { ANY_INDEX, CALLS_IN_FLIGHT, INDEX_MASK } from '../layout/params.ts';
 import { type Tcb, TCB_DEADLINE, TCB_SINCE, type ThreadId, tcbOf } from '../layout/tcb.ts';
 import { agent, idOf, isAttached } from '../user/agent.ts';
+import { COMING, originOf } from '../user/incarnations.ts';
 import { setDeadline, unwatch, watch, type Watcher } from '../user/loop.ts';
 import { awaitAnswer } from './answer.ts';
 import { continueStack, joinStacks } from './errors-codec.ts';
 import { type Calling, failure, sendError, takeThrown } from './failure.ts';
 import { IpcError } from './ipc-error.ts';
-import { functionsPut, putArguments, takeResult } from './payload.ts';
+import { carries, functionsPut, gaveAway, putArguments, takeResult } from './payload.ts';
 import { blockedRequest, type Callbacks, callWaiting, holdAnswer, serve } from './serve.ts';
+import { awaitSuccessor, FOUND, mayBeSucceeded, NOBODY, outlived, retarget } from './successor.ts';
 import { callTrace } from './trace.ts';
 
 // A constant of this file, not an import: V8 folds what it can see never to change.
@@ -55,23 +59,29 @@ const trace = callTrace;
 export interface Target {
   /** Its server thread. */
   id: ThreadId;
+  /** Its present incarnation, as far as is known, and the first one. */
   taskId: number;
+  readonly origin: number;
   name: string;
   /** Calls by this agent's event loop that wait for a call tcb, and how many are with the task. */
   readonly queue: Set<PendingCall>;
   inFlight: number;
   /** Tcb of the last of them that had to poll: the next one stays behind it. */
   lastPolling: Tcb | 0;
+  /** Calls that came back from an incarnation which ended before it took them: they wait for the next one. */
+  readonly returned: Set<PendingCall>;
 }
 
 /** A task as its callers know it, before the first call. */
 export const makeTarget = (id: ThreadId, taskId: number, name: string): Target => ({
   id,
   taskId,
+  origin: originOf(taskId),
   name,
   queue: new Set(),
   inFlight: 0,
   lastPolling: 0,
+  returned: new Set(),
 });
 
 /** What `with` sets, with the defaults filled in. */
@@ -127,7 +137,47 @@ export function callSync(
   const began_ms = timeout_ms === NEVER ? NEVER : now_ms();
   const code = call(self, id, ANY_INDEX, selector, timeout_ms, timeout_ms > 0 ? REST : NEVER);
   if (code === OK && (registers[R_TAG]! & TAG_KIND) === REPLY) return takeResult(self, registers[R_TAG]!);
-  return awaitAnswer(self, code, id, callingOf(target, name, options, began_ms), callbacks);
+  if (code === NOT_TAKEN && !(carries(selector) && gaveAway)) {
+    return callSuccessor(target, method, name, options, args, began_ms);
+  }
+  return finishSync(self, code, id, target, callingOf(target, name, options, began_ms), callbacks);
+}
+
+function finishSync(
+  self: Tcb,
+  code: Result,
+  id: ThreadId,
+  target: Target,
+  calling: Calling,
+  callbacks: Callbacks,
+): unknown {
+  if (code === RECEIVE_TIMEOUT && outlived(target.taskId, calling.timeout_ms)) target.id = NOBODY;
+  return awaitAnswer(self, code, id, calling, callbacks);
+}
+
+/** Makes a call that no incarnation has taken yet to the one that is there next, within what is left of its timeout. */
+function callSuccessor(
+  target: Target,
+  method: number,
+  name: string,
+  options: Options,
+  args: readonly unknown[],
+  began_ms: number,
+): unknown {
+  const { timeout_ms } = options;
+  const self = agent.current;
+  for (;;) {
+    const rest = (): number => (timeout_ms === NEVER ? NEVER : Math.max(0, began_ms + timeout_ms - now_ms()));
+    const found = awaitSuccessor(target, timeout_ms > 0 ? rest() : timeout_ms);
+    if (found !== OK) throw failure(found, callingOf(target, name, options, began_ms));
+    const selector = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args);
+    const callbacks = functionsPut;
+    const { id } = target;
+    const left_ms = timeout_ms > 0 ? Math.max(1, rest()) : timeout_ms;
+    const code = call(self, id, ANY_INDEX, selector, left_ms, left_ms > 0 ? REST : NEVER);
+    if (code === NOT_TAKEN && !(carries(selector) && gaveAway)) continue;
+    return finishSync(self, code, id, target, callingOf(target, name, options, began_ms), callbacks);
+  }
 }
 
 /** Call tcbs of this agent that no call uses. */
@@ -186,12 +236,18 @@ async function rejectFromWithin(error: unknown, label: string | null): Promise<n
   throw continueStack(error, awaiting);
 }
 
+let callsMade = 0;
+
 /** A call of the event loop, from its making to its answer. */
 class PendingCall implements Watcher {
   tcb = 0 as Tcb;
   polls = false;
   readonly target: Target;
-  readonly calling: Calling;
+  calling: Calling;
+  /** Calls are numbered in the order in which they were made. */
+  readonly number: number = ++callsMade;
+  /** The server thread that the message went to. */
+  private to = 0 as ThreadId;
   readonly signal: AbortSignal | undefined;
   readonly callbacks: Callbacks;
   readonly resolve: (value: unknown) => void;
@@ -251,12 +307,19 @@ class PendingCall implements Watcher {
     active.add(this);
     const { target } = this;
     target.inFlight++;
+    this.to = target.id;
+    if (this.calling.taskId !== target.taskId) this.calling = { ...this.calling, taskId: target.taskId };
     poke(tcb + TCB_SINCE, now_ms());
     const { timeout_ms } = this.calling;
     // Its tcb may be ours now.
     const behind = target.lastPolling === tcb ? 0 : target.lastPolling;
     const begun = this.sendBack(tcb) ?? startSend(tcb, target.id, ANY_INDEX, this.tag, timeout_ms, behind);
     this.awaited = registers[R_CALLED]!;
+    if (begun === NOT_TAKEN && this.mayReturn()) {
+      this.keep();
+      this.comeBack();
+      return;
+    }
     if (begun !== OK && begun !== NOT_YET) {
       this.fail(failure(begun, this.calling));
       this.end();
@@ -264,7 +327,7 @@ class PendingCall implements Watcher {
     }
     this.polls = begun === NOT_YET;
     if (this.polls) target.lastPolling = tcb;
-    if (this.polls && inPieces(tcb, this.tag) && this.bytes === null) this.keep();
+    if (this.polls && this.words === null && (inPieces(tcb, this.tag) || this.mayReturn())) this.keep();
     if (this.deadline_ms !== NEVER) setDeadline(tcb, this.deadline_ms);
     watch(this);
   }
@@ -294,8 +357,31 @@ class PendingCall implements Watcher {
     this.timer = setTimeout(() => this.leaveQueue(failure(SEND_TIMEOUT, this.calling)), this.calling.timeout_ms);
   }
 
+  /** What went over the side port went to the incarnation that is gone. */
+  private mayReturn(): boolean {
+    return mayBeSucceeded(this.target.taskId) && !carries(this.tag);
+  }
+
+  /** Waits for the next incarnation of its task, which did not take it. */
+  private comeBack(): void {
+    const { tcb, target } = this;
+    const { timeout_ms } = this.calling;
+    active.delete(this);
+    this.tcb = 0 as Tcb;
+    target.inFlight--;
+    target.returned.add(this);
+    seek(target);
+    if (target.returned.has(this)) {
+      const left_ms = this.deadline_ms === NEVER ? timeout_ms : Math.max(0, this.deadline_ms - now_ms());
+      const late = (): void => this.leaveQueue(failure(SEND_TIMEOUT, this.calling));
+      if (left_ms === 0) late();
+      else if (left_ms !== NEVER) this.timer = setTimeout(late, left_ms);
+    }
+    giveCallTcb(tcb);
+  }
+
   private leaveQueue(error: unknown): void {
-    if (!this.target.queue.delete(this)) return;
+    if (!this.target.queue.delete(this) && !this.target.returned.delete(this)) return;
     if (this.timer !== null) clearTimeout(this.timer);
     this.stopListening();
     this.fail(error);
@@ -311,7 +397,7 @@ class PendingCall implements Watcher {
   onTaken(): void {
     this.restore();
     // A failure shows as the answer.
-    continueSend(this.tcb, this.target.id & INDEX_MASK);
+    continueSend(this.tcb, this.to & INDEX_MASK);
   }
 
   onMessage(): void {
@@ -324,6 +410,12 @@ class PendingCall implements Watcher {
       this.serveUpcall();
       return;
     }
+    if (code === NOT_TAKEN && this.mayReturn()) {
+      unwatch(this);
+      this.comeBack();
+      return;
+    }
+    if (code === RECEIVE_TIMEOUT) this.outlived();
     let value: unknown;
     let failed = true;
     try {
@@ -348,6 +440,12 @@ class PendingCall implements Watcher {
     this.resolve(rejectFromWithin(error, isTheirs ? `${task}.${method}` : null));
   }
 
+  private outlived(): void {
+    const { target, calling } = this;
+    const isReplaced = outlived(calling.taskId, calling.timeout_ms);
+    if (isReplaced && target.taskId === calling.taskId) target.id = NOBODY;
+  }
+
   private failure(code: number): unknown {
     const { signal, calling } = this;
     if (code === ABORTED && signal !== undefined && signal.aborted) return abortedError(calling, signal);
@@ -362,7 +460,7 @@ class PendingCall implements Watcher {
     const answer = (tag: number): void => {
       // The system may have ended while the callback's promise was settled.
       if (!active.has(this)) return;
-      const awaitedOf = this.answers === 0 ? this.target.id : this.answers;
+      const awaitedOf = this.answers === 0 ? this.to : this.answers;
       const code = replyAndWaitFrom(tcb, from, sequence, tag, awaitedOf, this.awaited);
       if (code === OK) {
         watch(this);
@@ -384,6 +482,11 @@ class PendingCall implements Watcher {
   private stopListening(): void {
     if (this.onAbort !== null) this.signal!.removeEventListener('abort', this.onAbort);
     this.onAbort = null;
+  }
+
+  /** Ends a call that no incarnation has taken, and none will. */
+  endUntaken(): void {
+    this.leaveQueue(failure(NOT_TAKEN, { ...this.calling, taskId: this.target.taskId }));
   }
 
   /** Ends the call with its system. Its tcb is gone. */
@@ -415,7 +518,46 @@ const active = new Set<PendingCall>();
 /** Ends every call of the event loop: the system is shutting down. */
 export function endCalls(): void {
   for (const { queue } of starved) for (const call of queue) call.endWithSystem();
+  for (const target of seeking.keys()) for (const call of target.returned) call.endWithSystem();
   for (const call of active) call.endWithSystem();
+  for (const timer of seeking.values()) clearTimeout(timer);
+  seeking.clear();
+}
+
+/** Targets whose next incarnation is looked for, with the timer of the next look. */
+const seeking = new Map<Target, NodeJS.Timeout>();
+/** Time between two looks; doubled up to the second. */
+const SEEK_MIN_ms = 1;
+const SEEK_MAX_ms = 16;
+
+/** Looks for the next incarnation of a task with calls that came back, until it is there or will never be. */
+function seek(target: Target, pause_ms: number = SEEK_MIN_ms): void {
+  if (pause_ms === SEEK_MIN_ms && seeking.has(target)) return;
+  const found = retarget(target);
+  if (found === COMING) {
+    seeking.set(
+      target,
+      setTimeout(() => seek(target, Math.min(2 * pause_ms, SEEK_MAX_ms)), pause_ms),
+    );
+    return;
+  }
+  seeking.delete(target);
+  if (found === FOUND) {
+    sendReturned(target);
+    return;
+  }
+  for (const call of [...target.returned, ...target.queue]) call.endUntaken();
+}
+
+/** The calls that came back go first, in the order in which they were made. */
+function sendReturned(target: Target): void {
+  const returned = [...target.returned].sort((a, b) => a.number - b.number);
+  const waiting = [...target.queue];
+  target.returned.clear();
+  target.queue.clear();
+  for (const call of [...returned, ...waiting]) target.queue.add(call);
+  if (!starved.includes(target)) starved.push(target);
+  startWaiting();
 }
 
 let isStarting = false;
@@ -440,7 +582,7 @@ function startOneOfEach(): void {
     const [next] = target.queue;
     if (next === undefined) continue;
     starved.push(target);
-    if (target.inFlight >= IN_FLIGHT_PER_TARGET) continue;
+    if (target.inFlight >= IN_FLIGHT_PER_TARGET || target.returned.size > 0) continue;
     const tcb = takeCallTcb();
     if (tcb === 0) return;
     target.queue.delete(next);
@@ -464,7 +606,8 @@ export function callAsync(
     if (!isAttached()) throw new IpcError('ERR_IPC_SHUTDOWN', `${target.name}.${name}(): its system has ended`);
     const tag = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args);
     const pending = new PendingCall(target, calling, signal, tag, resolve);
-    const tcb = target.inFlight < IN_FLIGHT_PER_TARGET && target.queue.size === 0 ? takeCallTcb() : 0;
+    const isFree = target.inFlight < IN_FLIGHT_PER_TARGET && target.queue.size === 0 && target.returned.size === 0;
+    const tcb = isFree ? takeCallTcb() : 0;
     if (tcb === 0 && poolMade === 0) throw failure(LIMIT, calling);
     pending.listenToSignal();
     if (tcb === 0) pending.enqueue();

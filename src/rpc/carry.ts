@@ -19,20 +19,33 @@ interface Parcel {
 }
 
 const ports = new Map<number, MessagePort>();
-const waiting = new Map<number, unknown[]>();
+/** What came before its message, by task and ticket. */
+const waiting = new Map<string, unknown[]>();
 /** What goes to a task in this agent, under negative tickets. */
 const local = new Map<number, unknown[]>();
 let tickets = 0;
 
-/** States the port to the task with this index. */
+/** States the port to a task. */
 export function setPort(task: number, port: MessagePort): void {
   port.unref();
-  ports.set(task & INDEX_MASK, port);
+  ports.set(task, port);
 }
 
 export function closePort(task: number): void {
-  ports.get(task & INDEX_MASK)?.close();
-  ports.delete(task & INDEX_MASK);
+  ports.get(task)?.close();
+  ports.delete(task);
+}
+
+let fetchPorts: () => void = () => {};
+
+/** States how the ports of tasks that were started again are had: the news of them may not have been read yet. */
+export const setPortFetcher = (fetch: () => void): void => {
+  fetchPorts = fetch;
+};
+
+function portTo(task: number): MessagePort | undefined {
+  if (!ports.has(task)) fetchPorts();
+  return ports.get(task);
 }
 
 /**
@@ -45,7 +58,7 @@ export function post(task: number, values: unknown[]): number {
     local.set(kept, structuredClone(values, { transfer: transfers }) as unknown[]);
     return kept;
   }
-  const port = ports.get(task & INDEX_MASK);
+  const port = portTo(task);
   if (port === undefined) {
     throw new CodecError(
       'ERR_IPC_NOT_CLONEABLE',
@@ -74,19 +87,19 @@ export function collect(task: number, ticket: number): unknown[] {
     if (values === undefined) throw new CodecError('ERR_IPC_PROTOCOL', 'the carried part of a message is missing');
     return values;
   }
-  const key = (task & INDEX_MASK) * 2 ** 31 + ticket;
+  const key = `${task}:${ticket}`;
   const early = waiting.get(key);
   if (early !== undefined) {
     waiting.delete(key);
     return early;
   }
-  const port = ports.get(task & INDEX_MASK);
+  const port = portTo(task);
   for (;;) {
     const received = port === undefined ? undefined : (receiveMessageOnPort(port) as { message: Parcel } | undefined);
     if (received === undefined) throw new CodecError('ERR_IPC_PROTOCOL', 'the carried part of a message is missing');
     const { ticket: found, values } = received.message;
     if (found === ticket) return values;
     // Somebody else's, whose message is still in a queue.
-    waiting.set((task & INDEX_MASK) * 2 ** 31 + found, values);
+    waiting.set(`${task}:${found}`, values);
   }
 }

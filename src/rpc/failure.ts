@@ -1,7 +1,7 @@
 /**
  * From result codes and thrown values to errors, and back into messages.
  */
-import { peek, registers } from '#atomics';
+import { registers } from '#atomics';
 import { now_ms } from '#wait';
 import {
   ABORTED,
@@ -21,10 +21,9 @@ import {
   type Result,
   SEND_TIMEOUT,
 } from '../layout/message.ts';
-import { INDEX_MASK } from '../layout/params.ts';
-import { TASK_EXIT_CODE, TASK_ID, TASK_STATE, TASK_DEAD, taskAt } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import { isShuttingDown } from '../user/agent.ts';
+import { type End, endOf, endOfIncarnation } from '../user/incarnations.ts';
 import { takeRing } from '../user/rings.ts';
 import { CodecError } from './codec.ts';
 import { errorToPlain, plainToError } from './errors-codec.ts';
@@ -59,8 +58,9 @@ export function failure(code: Result, calling: Calling, cause?: unknown): IpcErr
     case ABORTED:
       return make('ERR_IPC_ABORTED', 'the call was cancelled');
     case PEER_GONE:
+      return make('ERR_IPC_PEER_GONE', `the task has ended${endText(endOfIncarnation(calling.taskId))}`);
     case NOT_TAKEN:
-      return make('ERR_IPC_PEER_GONE', `the task has ended${exitText(calling.taskId)}`);
+      return make('ERR_IPC_PEER_GONE', `the task has ended${endText(endOf(calling.taskId))}`);
     case ORPHANED:
       return make('ERR_IPC_PEER_GONE', 'the supervisor of the system has ended, and every task with it');
     case NO_SUCH_THREAD:
@@ -87,11 +87,7 @@ function deadlockText({ task, method }: Calling): string {
   return `everybody waits for the next: ${task}.${method}()${rest}`;
 }
 
-function exitText(taskId: number): string {
-  const task = taskAt(taskId & INDEX_MASK);
-  if (peek(task + TASK_ID) !== taskId || peek(task + TASK_STATE) !== TASK_DEAD) return '';
-  return ` (exit code ${peek(task + TASK_EXIT_CODE)})`;
-}
+const endText = (end: End | null): string => (end === null ? '' : ` (${end.reason})`);
 
 /** Puts a thrown value into the registers, for task `task`. Returns the tag of the answer. */
 export function putThrown(thrown: unknown, task: number): number {

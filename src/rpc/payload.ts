@@ -24,7 +24,7 @@ import { MESSAGE_WORDS } from '../layout/params.ts';
 import { type Tcb, TCB_TASK, TCB_WINDOW, tcbOf } from '../layout/tcb.ts';
 import { registers, takeBytes } from '../platform/atomics.ts';
 import { registerBytes, registerFloats } from '../platform/registers.ts';
-import { collect, post } from './carry.ts';
+import { collect, post, transfersOf } from './carry.ts';
 import { CodecError, decode, encode } from './codec.ts';
 
 const NONE = 0 << TAG_FORMAT_SHIFT;
@@ -35,6 +35,12 @@ const STREAM_TAG = STREAM | (1 << TAG_STRING_SHIFT);
 
 /** The functions of the value last put, in the order of their handles; null when there were none. */
 export let functionsPut: Function[] | null = null;
+
+/** Whether something of the message last put that went over the side port is no longer here: it was transferred. */
+export let gaveAway = false;
+
+/** Whether part of the message with this tag went over the side port. */
+export const carries = (tag: number): boolean => (tag & TAG_FORMAT) === STREAM && (tag & TAG_WORDS) !== 0;
 
 const INLINE_BYTES = MESSAGE_WORDS * 8;
 const INLINE_UNDEFINED = 0;
@@ -154,6 +160,7 @@ function putStream(value: unknown, root: 'args' | 'result', task: number): numbe
   outgoing[0] = encoded.bytes;
   registers[R_STRING] = encoded.length;
   if (carried === null) return STREAM_TAG;
+  gaveAway = transfersOf(carried).length > 0;
   registerFloats[R_FLOAT] = post(task, carried);
   return STREAM_TAG | 1;
 }

@@ -25,6 +25,7 @@ import { INDEX_MASK } from '../layout/params.ts';
 import { TASK_CALLER, TASK_SERVER, taskAt } from '../layout/task.ts';
 import { PARKED, type Tcb, TCB_SEQUENCE, TCB_STATE, TCB_TASK, type ThreadId, tcbOf, waiting } from '../layout/tcb.ts';
 import { agent, idOf } from '../user/agent.ts';
+import { originOf } from '../user/incarnations.ts';
 import { transfersOf } from './carry.ts';
 import { CodecError, decode, encode } from './codec.ts';
 import { putThrown } from './failure.ts';
@@ -50,7 +51,7 @@ const EMPTY: Table = { names: [], functions: [] };
 /** What the agent's own task exports; what local tasks in this agent do, by task index. */
 let ownTable = EMPTY;
 const localTables = new Map<number, Table>();
-/** Functions granted to tasks that this agent spawned, by task index. */
+/** Functions granted to tasks that this agent spawned, by the origin of the task. */
 const hosts = new Map<number, Table>();
 
 /** A call being served, as long as it can be called back. */
@@ -116,13 +117,13 @@ function tableFor(self: Tcb): Table {
   return task === agent.taskId ? ownTable : (localTables.get(task & INDEX_MASK) ?? EMPTY);
 }
 
-export function grantHost(task: number, host: Record<string, unknown>): readonly string[] {
+export function grantHost(origin: number, host: Record<string, unknown>): readonly string[] {
   const table = tableOf(host);
-  hosts.set(task & INDEX_MASK, table);
+  hosts.set(origin, table);
   return table.names;
 }
 
-export const revokeHost = (task: number): boolean => hosts.delete(task & INDEX_MASK);
+export const revokeHost = (origin: number): boolean => hosts.delete(origin);
 
 /** Whether as many asynchronous handlers are under way as may be. */
 export const isFull = (): boolean => asyncInFlight >= concurrency;
@@ -313,7 +314,7 @@ function functionFor(self: Tcb, tag: number, task: number, callbacks: Callbacks)
     return callback as AnyFunction;
   }
   if (method >= METHOD_HOST) {
-    const fn = hosts.get(task & INDEX_MASK)?.functions[method - METHOD_HOST];
+    const fn = hosts.get(originOf(task))?.functions[method - METHOD_HOST];
     if (fn === undefined) throw new IpcError('ERR_IPC_DENIED', 'no such host function was granted to this task');
     return fn;
   }

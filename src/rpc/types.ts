@@ -186,8 +186,8 @@ export type TaskState = 'starting' | 'running' | 'receiving' | 'polling' | 'wait
 export interface TaskInfo {
   readonly id: ThreadId;
   readonly name: string;
-  /** `main` is the program that booted the system. */
-  readonly kind: TaskKind | 'main';
+  /** `main` is the program that booted the system, `supervisor` the parent of its workers. */
+  readonly kind: TaskKind | 'main' | 'supervisor';
   readonly state: TaskState;
   /** Whom it waits for, when it waits for one in particular. */
   readonly partner: ThreadId | undefined;

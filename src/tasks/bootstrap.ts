@@ -1,5 +1,10 @@
 /**
- * The text that a worker evaluates. In the sources it loads the worker's main module by its place; in the built package
- * the bundler puts that whole module here, so that no bundler of a user can lose it.
+ * The texts that workers evaluate: a task's, and the supervisor's. In the sources they load the main modules by their
+ * places; in the built package the bundler puts those whole modules here, so that no bundler of a user can lose them.
  */
-export const bootstrap = `import(${JSON.stringify(new URL('./worker-main.ts', import.meta.url).href)});`;
+const load = (path: string): string => `import(${JSON.stringify(new URL(path, import.meta.url).href)})`;
+
+export const bootstrap = {
+  task: `${load('../servers/task.ts')};`,
+  supervisor: `${load('../servers/supervisor/first.ts')}.then(() => ${load('../servers/supervisor/main.ts')});`,
+};

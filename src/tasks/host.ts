@@ -29,6 +29,8 @@ export interface Start {
   readonly options: SpawnOptions;
   /** Whether timers and sockets of the task keep the process alive. */
   readonly holds: boolean;
+  /** Gives the records back: the task did not start. */
+  discard(): void;
 }
 
 /** A task on its way. */

@@ -8,18 +8,19 @@ import { HEADER_SHUTDOWN } from '../layout/map.ts';
 import { ABORTED, NEVER, OK } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
 import {
-  TASK_DEAD,
-  TASK_EXIT_CODE,
-  TASK_FREE,
   TASK_ID,
   TASK_KIND,
   TASK_KIND_LOCAL,
   TASK_KIND_MAIN,
+  TASK_KIND_SUPERVISOR,
   TASK_KIND_WASM,
   TASK_KIND_WORKER,
   TASK_PROCESSOR,
   TASK_REGISTERED,
+  TASK_REPLACED,
+  TASK_RESTARTS,
   TASK_SERVER,
+  TASK_SPARE,
   TASK_STARTING,
   TASK_STATE,
   type TaskId,
@@ -44,9 +45,18 @@ import {
 import { ANY_INDEX } from '../layout/params.ts';
 import { setHandover } from '../platform/handover.ts';
 import { agent, createStandingThreads, detach, isAttached, isShuttingDown, startSystem } from '../user/agent.ts';
+import { COMING, endOf, GONE, incarnationOf, recordOf } from '../user/incarnations.ts';
 import { settle, stopLoop } from '../user/loop.ts';
 import { findTask, liveTasks, nameOf, registerName, setName } from '../user/names.ts';
-import { callSync, dropCallTcbs, endCalls, setCallsInFlight, type Options, makeTarget } from '../rpc/call.ts';
+import {
+  callSync,
+  dropCallTcbs,
+  endCalls,
+  setCallsInFlight,
+  type Options,
+  makeTarget,
+  type Target,
+} from '../rpc/call.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import { METHOD_DESCRIBE } from '../rpc/serve.ts';
 import { openServer } from '../rpc/server.ts';
@@ -69,6 +79,7 @@ import { endLocals, localCallers, localHost } from './local.ts';
 import { findModule, nameFrom } from './module.ts';
 import { wasmCallers, wasmHost } from './wasm/host.ts';
 import { endWasmTasks } from './wasm/life.ts';
+import { setLog, supervisorEnded } from './supervisor.ts';
 import { endWorkers, someLoopLives, workerHost } from './worker.ts';
 
 const HOSTS: Record<string, TaskHost> = { worker: workerHost, local: localHost, wasm: wasmHost };
@@ -77,7 +88,9 @@ const LOOP_PERIOD_ms = 50;
 const SPAWN_OPTIONS = [
   'kind',
   'name',
+  'restart',
   'timeout',
+  'onTimeout',
   'concurrency',
   'host',
   'args',
@@ -87,8 +100,9 @@ const SPAWN_OPTIONS = [
   'memory',
   'imports',
   'wasi',
-  'restart',
 ];
+const RESTARTS: readonly unknown[] = [undefined, 'never', 'on-failure', 'always'];
+const ON_TIMEOUT: readonly unknown[] = [undefined, 'keep', 'kill'];
 const BOOT_OPTIONS = ['timeout', 'limits', 'handover', 'log'];
 
 let system: KernelSystem | null = null;
@@ -120,7 +134,7 @@ class TaskHandle implements Task {
   }
 
   get id(): ThreadId {
-    return this.hosted.target.id;
+    return presentId(this.hosted.target);
   }
 
   get name(): string {
@@ -149,6 +163,21 @@ class TaskHandle implements Task {
   }
 }
 
+/** The server thread of the present incarnation; of the last one known, when there is none. */
+function presentId(target: Target): ThreadId {
+  const present = incarnationOf(target.origin);
+  if (present !== COMING && present !== GONE) return peek(present + TASK_SERVER) as ThreadId;
+  const last = recordOf(target.taskId);
+  return target.id === 0 && peek(last + TASK_ID) === target.taskId ? (peek(last + TASK_SERVER) as ThreadId) : target.id;
+}
+
+/** Throws for a choice that is not among the possible ones. */
+function checkChoice(name: string, value: unknown, choices: readonly unknown[]): void {
+  if (choices.includes(value)) return;
+  const known = choices.filter((choice) => choice !== undefined).map((choice) => `'${String(choice)}'`);
+  throw new TypeError(`${name} is ${String(value)}; it must be one of ${known.join(', ')}`);
+}
+
 /** Makes the records of a new task. Throws ERR_IPC_LIMIT or, for a taken name, ERR_IPC_SPAWN_FAILED. */
 function prepare(url: URL | string, options: SpawnOptions, holds = true): { host: TaskHost; start: Start } {
   refuseUnknown('spawn()', options, SPAWN_OPTIONS);
@@ -158,14 +187,20 @@ function prepare(url: URL | string, options: SpawnOptions, holds = true): { host
   if (concurrency !== undefined && !(Number.isSafeInteger(concurrency) && concurrency > 0)) {
     throw new RangeError(`concurrency is ${String(concurrency)}; it must be a whole number above 0`);
   }
+  checkChoice('restart', options.restart, RESTARTS);
+  checkChoice('onTimeout', options.onTimeout, ON_TIMEOUT);
   const module = findModule(url);
   const kind = options.kind ?? (module.pathname.endsWith('.wasm') ? 'wasm' : 'worker');
-  if (kind !== 'wasm' && options.restart !== undefined) refuseUnknown('spawn()', options, SPAWN_OPTIONS.slice(0, -1));
   const host = HOSTS[kind];
   if (host === undefined) {
     throw new IpcError(
       'ERR_IPC_SPAWN_FAILED',
       `there is no task kind '${kind}'; the kinds are ${Object.keys(HOSTS).join(', ')}`,
+    );
+  }
+  if (kind !== 'worker' && options.onTimeout === 'kill') {
+    throw new TypeError(
+      `onTimeout: 'kill' needs a task of kind 'worker'; nothing can end a '${kind}' task in a handler`,
     );
   }
   const name = options.name ?? nameFrom(module);
@@ -179,7 +214,7 @@ function prepare(url: URL | string, options: SpawnOptions, holds = true): { host
       task: name,
     });
   }
-  return { host, start: { url: module, taskId, server, name, options, holds } };
+  return { host, start: { url: module, taskId, server, name, options, holds, discard: () => discard(task) } };
 }
 
 /** Registers the name of a task; the records of one that cannot have it are given back. */
@@ -289,7 +324,7 @@ class KernelSystem implements System {
   }
 
   tasks(): TaskInfo[] {
-    return liveTasks().map(describeTask);
+    return liveTasks().filter(isPresent).map(describeTask);
   }
 
   cancel(threadId: ThreadId): boolean {
@@ -311,6 +346,7 @@ async function endSystem(): Promise<void> {
   const isMain = peek(agent.task + TASK_KIND) === TASK_KIND_MAIN;
   if (isMain) store(HEADER_SHUTDOWN, 1);
   await endWorkers();
+  if (isMain) await supervisorEnded();
   // What the repair answered is still in the tcbs of this agent's callers; those that waited for a tcb follow.
   settle();
   await new Promise((resolve) => setImmediate(resolve));
@@ -329,6 +365,10 @@ async function endSystem(): Promise<void> {
   store(HEADER_SHUTDOWN, 0);
 }
 
+/** Whether a record is that of a task's present incarnation, not of a spare or of one that is being replaced. */
+const isPresent = (task: TaskRecord): boolean =>
+  load(task + TASK_STATE) !== TASK_SPARE && load(task + TASK_STATE) !== TASK_REPLACED;
+
 const STATES: Record<number, TaskState> = {
   [WAIT]: 'waiting',
   [HOME_WAIT]: 'waiting',
@@ -340,6 +380,7 @@ const KINDS: Record<number, TaskInfo['kind']> = {
   [TASK_KIND_LOCAL]: 'local',
   [TASK_KIND_WASM]: 'wasm',
   [TASK_KIND_MAIN]: 'main',
+  [TASK_KIND_SUPERVISOR]: 'supervisor',
 };
 
 function describeTask(task: TaskRecord): TaskInfo {
@@ -361,7 +402,12 @@ function describeTask(task: TaskRecord): TaskInfo {
             ? 'receiving'
             : known,
     partner: known === undefined || isOpen ? undefined : (peek(tcbAt(partner) + TCB_ID) as ThreadId),
-    counts: { sent: peek(server + TCB_SENT), bytes: peek(server + TCB_BYTES), parks: peek(server + TCB_PARKS) },
+    counts: {
+      sent: peek(server + TCB_SENT),
+      bytes: peek(server + TCB_BYTES),
+      parks: peek(server + TCB_PARKS),
+      restarts: peek(task + TASK_RESTARTS),
+    },
   };
 }
 
@@ -387,6 +433,7 @@ export function bootSync(options: BootOptions = {}): System {
     openServer();
   }
   if (options.limits?.calls !== undefined) setCallsInFlight(options.limits.calls);
+  setLog(options.log);
   if (options.timeout !== undefined) setDefaultTimeout(timeout_ms);
   process.on('beforeExit', stayForLoops);
   system = new KernelSystem();
@@ -485,16 +532,10 @@ function lazyStub(call: (name: string, args: unknown[]) => unknown): Record<stri
 
 export const task = (url: URL | string, options: SpawnOptions = {}): Task => new LazyTask(url, options);
 
-const isAlive = (record: TaskRecord, taskId: number): boolean =>
-  peek(record + TASK_ID) === taskId &&
-  load(record + TASK_STATE) !== TASK_DEAD &&
-  load(record + TASK_STATE) !== TASK_FREE;
-
-/** The end of a task that another task started: nobody tells us, so its record is looked at. */
-async function exitOf(record: TaskRecord, taskId: number): Promise<TaskExit> {
-  while (isAlive(record, taskId)) await new Promise((resolve) => setTimeout(resolve, LOOP_PERIOD_ms));
-  const code = peek(record + TASK_ID) === taskId ? peek(record + TASK_EXIT_CODE) : 1;
-  return { code, reason: 'ended' };
+/** The end of a task that another task started: nobody tells us, so its records are looked at. */
+async function exitOf(origin: number): Promise<TaskExit> {
+  while (incarnationOf(origin) !== GONE) await new Promise((resolve) => setTimeout(resolve, LOOP_PERIOD_ms));
+  return endOf(origin) ?? { code: 1, reason: 'ended' };
 }
 
 /** The task registered under a name, as one may call it from here. */
@@ -517,9 +558,9 @@ export function lookup(name: string): Task {
       target,
       names,
       get exited() {
-        return exitOf(record, taskId);
+        return exitOf(target.origin);
       },
-      isAlive: () => isAlive(record, taskId),
+      isAlive: () => incarnationOf(target.origin) !== GONE,
       kill: () => Promise.reject(new IpcError('ERR_IPC_DENIED', `only the task that spawned '${name}' may end it`)),
       stubs: (exported, options) => makeStubs(target, exported, options, callers),
     },

@@ -1,6 +1,6 @@
 /**
- * What runs in a worker task before and around its module. Takes on the identity that the spawner prepared, imports the
- * module, says hello with its export list, and serves: in the event loop while that lives, in place when it is empty.
+ * What runs in a worker task before and around its module. Takes on the identity that was prepared, imports the module,
+ * says hello with its export list, and serves: in the event loop while that lives, in place when it is empty.
  */
 import { enableCompileCache, syncBuiltinESMExports } from 'node:module';
 import threads from 'node:worker_threads';
@@ -8,20 +8,24 @@ import { peek, registers } from '#atomics';
 import { repairTask } from '../kernel/fault.ts';
 import { send } from '../kernel/ipc-slow.ts';
 import { NEVER, R_TAG, SEND, TAG_FLAG } from '../layout/message.ts';
+import { INDEX_MASK } from '../layout/params.ts';
 import { TASK_CHIEF, TASK_EXIT_CODE, TASK_LOOP_ALIVE, type TaskId } from '../layout/task.ts';
 import { TCB_ID, type ThreadId } from '../layout/tcb.ts';
 import { poke } from '../platform/atomics.ts';
-import { INDEX_MASK } from '../layout/params.ts';
 import { agent, attach } from '../user/agent.ts';
+import { reasonFor, setReason } from '../user/incarnations.ts';
 import { onLoopIdle } from '../user/loop.ts';
 import { setPort } from '../rpc/carry.ts';
 import { putThrown } from '../rpc/failure.ts';
 import { putResult } from '../rpc/payload.ts';
-import { setExports, tableOf } from '../rpc/serve.ts';
+import { setExports, type Table, tableOf } from '../rpc/serve.ts';
 import { openServer, serveInPlace } from '../rpc/server.ts';
+import { IpcError } from '../rpc/ipc-error.ts';
+import type { WorkerStart } from './control.ts';
 import { setDefaultTimeout, setHost } from './here.ts';
 import './api.ts';
-import { setBootstrap, type WorkerStart } from './worker.ts';
+import { onEnd } from './worker.ts';
+import { request, usePort } from './supervisor.ts';
 
 const { l3kernel: start } = threads.workerData as { l3kernel: WorkerStart };
 let opened = false;
@@ -30,7 +34,9 @@ function becomeTask(): void {
   attach(start.taskId as TaskId);
   poke(agent.task + TASK_LOOP_ALIVE, 1);
   setPort(peek(agent.task + TASK_CHIEF), start.port);
-  setBootstrap(start.bootstrap);
+  usePort(start.control);
+  // The system shuts down: what runs has ended, for the loop has come here.
+  onEnd(() => process.exit(0));
   setHost(start.hostNames);
   setDefaultTimeout(start.timeout_ms);
   // The module sees a worker without our own data in it.
@@ -42,14 +48,32 @@ function becomeTask(): void {
 /** Sends the spawner the export list, or what was thrown. */
 function hello(tag: number): void {
   registers[R_TAG] = tag;
-  send(agent.server, start.spawner as ThreadId, tag | SEND, NEVER);
+  if (start.spawner !== 0) send(agent.server, start.spawner as ThreadId, tag | SEND, NEVER);
+}
+
+/**
+ * The functions in the order of an earlier export list: the callers of an earlier incarnation know them by number, and
+ * the module may have been changed since. What it no longer has is refused by name; what is new comes last.
+ */
+function inOrderOf(names: readonly string[], table: Table): Table {
+  const all = [...names, ...table.names.filter((name) => !names.includes(name))];
+  const functions = all.map(
+    (name) =>
+      table.functions[table.names.indexOf(name)] ??
+      ((): never => {
+        throw new IpcError('ERR_IPC_NO_SUCH_METHOD', `the task was started again, and exports no '${name}' any more`);
+      }),
+  );
+  return { names: all, functions };
 }
 
 async function main(): Promise<void> {
   const chief = peek(agent.task + TASK_CHIEF);
   try {
-    const table = tableOf((await import(start.url)) as Record<string, unknown>);
+    const exported = tableOf((await import(start.url)) as Record<string, unknown>);
+    const table = start.names === null ? exported : inOrderOf(start.names, exported);
     setExports(table, start.concurrency);
+    request({ kind: 'loaded', names: table.names });
     hello(putResult([...table.names], chief));
   } catch (error) {
     sayError(error, chief);
@@ -60,9 +84,11 @@ async function main(): Promise<void> {
 }
 
 function sayError(error: unknown, chief: number): void {
+  setReason(agent.task, reasonFor(1, error));
   // The kind of a message that is sent says nothing else; the flag tells the two kinds of hello apart.
-  const tag = putThrown(error, chief) | TAG_FLAG;
-  send(agent.server, start.spawner as ThreadId, tag, NEVER);
+  hello(putThrown(error, chief) | TAG_FLAG);
+  // Nobody hears the hello of an incarnation that is not the first: its parent reports the error.
+  if (start.spawner === 0) throw error;
   process.exit(1);
 }
 
@@ -80,6 +106,8 @@ process.on('beforeExit', () => {
 });
 
 onLoopIdle(() => poke(agent.task + TASK_LOOP_ALIVE, 1));
+
+process.on('uncaughtExceptionMonitor', (error: unknown) => setReason(agent.task, reasonFor(1, error)));
 
 // The last act of a task that ends in an orderly way: it answers everybody who waits for it, at once.
 process.on('exit', (code) => {

@@ -1,170 +1,156 @@
 /**
- * Tasks in worker threads. The worker is started with a text that holds the whole kernel, finds kernel memory in its
- * `workerData`, takes the task's identity on, imports the module, and says hello: a message with the export list, or
- * with the error that kept the module from loading.
+ * Tasks in worker threads, as their spawner sees them. The supervisor starts the worker with a text that holds the
+ * whole kernel; the worker finds kernel memory in its `workerData`, takes the task's identity on, imports the module,
+ * and says hello to the spawner by ipc: a message with the export list, or with the error that kept the module from
+ * loading. Of its end, and of other incarnations, the spawner hears by its port to the supervisor.
  */
-import { inspect } from 'node:util';
-import { MessageChannel, type MessagePort, Worker, type WorkerOptions } from 'node:worker_threads';
-import { load, peek, registers } from '#atomics';
-import { freeThreads, repairTask } from '../kernel/fault.ts';
+import { MessageChannel, SHARE_ENV } from 'node:worker_threads';
+import { load, peek, poke, registers } from '#atomics';
 import { awaitMessage, finishMessage, startReceive } from '../kernel/ipc-slow.ts';
-import { freeTask } from '../kernel/tcb.ts';
-import { NEVER, NOT_YET, OK, R_TAG, type Result, TAG_FLAG } from '../layout/message.ts';
-import { INDEX_MASK } from '../layout/params.ts';
-import { HEADER_TASKS_MAX } from '../layout/map.ts';
+import { HEADER_RESTARTS } from '../layout/map.ts';
+import { NEVER, NOT_YET, OK, ORPHANED, R_TAG, type Result, TAG_FLAG } from '../layout/message.ts';
+import { LISTEN_SLICE_ms } from '../layout/params.ts';
 import {
-  TASK_CHIEF,
+  REPLACE_ON_TIMEOUT,
+  RESTART_ALWAYS,
+  RESTART_ON_FAILURE,
   TASK_DEAD,
-  TASK_EXIT_CODE,
-  TASK_FREE,
   TASK_ID,
   TASK_LOOP_ALIVE,
+  TASK_RESTART,
   TASK_STATE,
-  taskAt,
 } from '../layout/task.ts';
-import { TCB_ID, type Tcb } from '../layout/tcb.ts';
-import { poke } from '../platform/atomics.ts';
-import { memory } from '../platform/memory.ts';
+import type { Tcb } from '../layout/tcb.ts';
 import { takeMessage } from '../kernel/transfer.ts';
 import { agent, idOf } from '../user/agent.ts';
+import { COMING, GONE, incarnationOf, recordOf, RingWait } from '../user/incarnations.ts';
 import { unwatch, watch, type Watcher } from '../user/loop.ts';
-import { giveCallTcb, takeCallTcb, makeTarget } from '../rpc/call.ts';
-import { closePort, setPort } from '../rpc/carry.ts';
+import { giveCallTcb, makeTarget, takeCallTcb, type Target } from '../rpc/call.ts';
+import { closePort, setPort, setPortFetcher } from '../rpc/carry.ts';
 import { takeThrown } from '../rpc/failure.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import { takeResult } from '../rpc/payload.ts';
 import { grantHost, revokeHost } from '../rpc/serve.ts';
 import { makeStubs } from '../rpc/stub.ts';
-import type { TaskExit } from '../rpc/types.ts';
+import { retarget, setReplacer } from '../rpc/successor.ts';
+import type { SpawnOptions, TaskExit } from '../rpc/types.ts';
+import type { Launch, Notice } from './control.ts';
 import { defaultTimeout_ms } from './here.ts';
 import type { HostedTask, Start, Starting, TaskHost } from './host.ts';
+import { hearNow, keepAlive, onNotice, onSupervisorFailure, request, requestEnd, requestSpawn } from './supervisor.ts';
 
-/** What a worker finds under `l3kernel` in its workerData. */
-export interface WorkerStart {
-  readonly memory: WebAssembly.Memory;
-  readonly taskId: number;
-  readonly url: string;
-  /** Thread that waits for the hello. */
-  readonly spawner: number;
-  readonly hostNames: readonly string[];
-  readonly concurrency: number;
-  readonly timeout_ms: number;
-  readonly port: MessagePort;
-  readonly bootstrap: string;
-}
-
-/**
- * The text that workers evaluate. The package's entry states it; a worker has it from its spawner, for a text cannot
- * contain itself.
- */
-let bootstrap = '';
-
-export const setBootstrap = (text: string): void => {
-  bootstrap = text;
-};
-
-/** A worker from its start to its exit. */
+/** A task from its start to its final exit. */
 interface Running {
-  readonly taskId: number;
-  readonly worker: Worker;
+  readonly origin: number;
+  /** The present incarnation, as far as we have heard. */
+  taskId: number;
+  readonly target: Target;
   readonly exited: Promise<TaskExit>;
+  readonly exit: (exit: TaskExit) => void;
   /** Work in its loop keeps the process alive. */
   readonly holds: boolean;
   error: unknown;
-  killed: boolean;
-  alive: boolean;
+  end: TaskExit | null;
 }
 
-/** Workers that this agent started and that have not exited. */
-const running = new Set<Running>();
+/** Tasks that this agent spawned and that have not ended for good, by origin. */
+const running = new Map<number, Running>();
 /** What to do with tasks that are not ready when the system is shut down. */
 const starting = new Set<() => void>();
+let end: () => void = () => {};
+
+/** States what a worker does when it is told that the system shuts down. */
+export const onEnd = (action: () => void): void => {
+  end = action;
+};
+
+onNotice((notice: Notice) => {
+  if (notice.kind === 'exited') {
+    const state = running.get(notice.origin);
+    if (state !== undefined) finish(state, notice, notice.error);
+  } else if (notice.kind === 'restarted') {
+    adopt(notice);
+  } else if (notice.kind === 'end') {
+    end();
+  }
+});
+onSupervisorFailure((reason) => {
+  for (const state of [...running.values()]) finish(state, { code: 1, reason }, undefined);
+});
+setPortFetcher(hearNow);
+setReplacer((taskId, timeout_ms) => request({ kind: 'replace', taskId, timeout_ms }));
+
+/** Another incarnation has come. */
+function adopt({ before, taskId, port }: Extract<Notice, { kind: 'restarted' }>): void {
+  closePort(before);
+  setPort(taskId, port);
+  for (const state of running.values()) {
+    if (state.taskId !== before) continue;
+    state.taskId = taskId;
+    if (state.target.taskId === before) retarget(state.target);
+  }
+}
+
+function finish(state: Running, { code, reason }: TaskExit, error: unknown): void {
+  running.delete(state.origin);
+  closePort(state.taskId);
+  revokeHost(state.origin);
+  state.error = error;
+  state.end = { code, reason };
+  state.exit(state.end);
+}
+
+function policyOf({ restart, onTimeout }: SpawnOptions): number {
+  const again = restart === 'always' ? RESTART_ALWAYS : restart === 'on-failure' ? RESTART_ON_FAILURE : 0;
+  return again | (onTimeout === 'kill' ? REPLACE_ON_TIMEOUT : 0);
+}
 
 function launch(start: Start, spawner: number): Running {
   const { options, taskId, url } = start;
-  const hostNames = options.host === undefined ? [] : grantHost(taskId, options.host as Record<string, unknown>);
   const { port1, port2 } = new MessageChannel();
-  const data: WorkerStart = {
-    memory,
+  const restart = policyOf(options);
+  const { env } = options;
+  const launched: Launch = {
     taskId,
+    name: start.name,
     url: url.href,
     spawner,
-    hostNames,
+    hostNames: options.host === undefined ? [] : grantHost(taskId, options.host as Record<string, unknown>),
     concurrency: options.concurrency ?? Number.POSITIVE_INFINITY,
     timeout_ms: defaultTimeout_ms,
     port: port2,
-    bootstrap,
+    argv: (options.args ?? []).map(String),
+    // A symbol goes through no port.
+    env: env === SHARE_ENV ? null : { ...(env === undefined ? process.env : (env as NodeJS.ProcessEnv)) },
+    resourceLimits: options.resourceLimits,
+    execArgv: [...(options.execArgv ?? process.execArgv)],
+    inheritsExecArgv: options.execArgv === undefined,
+    restart,
+    holds: start.holds,
   };
-  const workerOptions: WorkerOptions = {
-    eval: true,
-    name: start.name,
-    workerData: { l3kernel: data },
-    transferList: [port2],
-    ...(options.args === undefined ? {} : { argv: [...options.args] }),
-    ...(options.env === undefined ? {} : { env: options.env as NodeJS.ProcessEnv }),
-    ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
-    ...(options.execArgv === undefined ? {} : { execArgv: [...options.execArgv] }),
-  };
-  const worker = new Worker(bootstrap, workerOptions);
-  worker.unref();
+  poke(recordOf(taskId) + TASK_RESTART, restart);
   setPort(taskId, port1);
-  return follow(worker, start);
-}
-
-/** Hears of the worker's errors and exit. */
-function follow(worker: Worker, start: Start): Running {
+  const { promise, resolve } = Promise.withResolvers<TaskExit>();
   const state: Running = {
-    taskId: start.taskId,
-    worker,
-    exited: exitOf(worker, start, () => state),
+    origin: taskId,
+    taskId,
+    target: makeTarget(start.server, taskId, start.name),
+    exited: promise,
+    exit: resolve,
     holds: start.holds,
     error: undefined,
-    killed: false,
-    alive: true,
+    end: null,
   };
-  worker.on('error', (error) => {
-    state.error = error;
-  });
-  running.add(state);
-  return state;
-}
-
-function exitOf(worker: Worker, start: Start, state: () => Running): Promise<TaskExit> {
-  return new Promise((resolve) => {
-    worker.on('exit', (code) => {
-      const { error, killed } = state();
-      state().alive = false;
-      running.delete(state());
-      bury(start.taskId, code);
-      resolve({ code, reason: exitReason(code, error, killed) });
-    });
-  });
-}
-
-function exitReason(code: number, error: unknown, killed: boolean): string {
-  if (killed) return 'killed';
-  if ((error as { code?: string } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY') return 'out of memory';
-  if (error instanceof Error) return error.message;
-  if (error !== undefined) return `threw ${typeof error === 'string' ? error : inspect(error)}`;
-  return code === 0 ? 'ended by itself' : `exit code ${code}`;
-}
-
-/** Repairs what a dead task leaves behind, and gives its records back. */
-function bury(taskId: number, code: number): void {
-  const task = taskAt(taskId & INDEX_MASK);
-  if (peek(task + TASK_ID) !== taskId) return;
-  // The workers that it started have ended with it, and its local tasks had no other agent.
-  for (let index = 1; index <= peek(HEADER_TASKS_MAX); index++) {
-    const made = taskAt(index);
-    if (load(made + TASK_STATE) !== TASK_FREE && peek(made + TASK_CHIEF) === taskId) bury(peek(made + TASK_ID), 1);
+  running.set(taskId, state);
+  try {
+    requestSpawn(launched);
+  } catch (error) {
+    running.delete(taskId);
+    closePort(taskId);
+    revokeHost(taskId);
+    throw error;
   }
-  const holder = peek(agent.caller + TCB_ID) & INDEX_MASK;
-  poke(task + TASK_EXIT_CODE, code);
-  repairTask(task, holder);
-  freeThreads(task, holder);
-  freeTask(task);
-  closePort(taskId);
-  revokeHost(taskId);
+  return state;
 }
 
 function spawnFailed(start: Start, cause: unknown): IpcError {
@@ -184,22 +170,24 @@ function readHello(self: Tcb): string[] {
 }
 
 function hosted(start: Start, state: Running, names: readonly string[]): HostedTask {
-  const target = makeTarget(start.server, start.taskId, start.name);
+  const { target } = state;
   return {
     kind: 'worker',
     taskId: start.taskId,
     target,
     names,
     get exited() {
-      // Who waits for the end wants to see it: from here on the worker keeps the process alive.
-      state.worker.ref();
+      // Who waits for the end wants to see it: from here on the task keeps the process alive.
+      if (state.end === null) void state.exited.then(keepAlive());
       return state.exited;
     },
-    isAlive: () => state.alive,
+    isAlive: () => state.end === null && incarnationOf(state.origin) !== GONE,
     kill: async () => {
-      state.killed = true;
-      await state.worker.terminate();
+      if (state.end !== null) return;
+      const letGo = keepAlive();
+      request({ kind: 'kill', origin: state.origin });
       await state.exited;
+      letGo();
     },
     stubs: (exported, options) => makeStubs(target, exported, options),
   };
@@ -208,7 +196,7 @@ function hosted(start: Start, state: Running, names: readonly string[]): HostedT
 function start(begun: Start): Starting {
   const tcb = takeCallTcb();
   if (tcb === 0) {
-    bury(begun.taskId, 1);
+    begun.discard();
     const text = `task '${begun.name}': too many calls are in flight to start a task`;
     throw new IpcError('ERR_IPC_LIMIT', text, { task: begun.name });
   }
@@ -218,14 +206,15 @@ function start(begun: Start): Starting {
   try {
     state = launch(begun, idOf(tcb));
   } catch (error) {
-    bury(begun.taskId, 1);
+    begun.discard();
+    takeMessage(tcb);
     giveCallTcb(tcb);
-    throw spawnFailed(begun, error);
+    throw error instanceof IpcError ? error : spawnFailed(begun, error);
   }
   let outcome: { hosted: HostedTask } | { error: unknown } | null = null;
   const { promise, resolve, reject } = Promise.withResolvers<HostedTask>();
   /** `code` OK: the hello is in the registers. */
-  const finish = (code: Result): void => {
+  const finishStart = (code: Result): void => {
     unwatch(watcher);
     starting.delete(onShutdown);
     try {
@@ -233,8 +222,13 @@ function start(begun: Start): Starting {
     } catch (error) {
       outcome = { error: spawnFailed(begun, error) };
     }
-    if (outcome === null) void state.exited.then(({ reason }) => reject(endedEarly(begun, state, reason)));
-    else if ('hosted' in outcome) resolve(outcome.hosted);
+    if (outcome === null) {
+      const letGo = keepAlive();
+      void state.exited.then(() => {
+        letGo();
+        reject(endedEarly(begun, state));
+      });
+    } else if ('hosted' in outcome) resolve(outcome.hosted);
     else reject(outcome.error as Error);
     giveCallTcb(tcb);
   };
@@ -248,23 +242,33 @@ function start(begun: Start): Starting {
     onTaken: () => {},
     onMessage: () => {
       takeMessage(tcb);
-      finish(finishMessage(tcb));
+      finishStart(finishMessage(tcb));
     },
   };
   starting.add(onShutdown);
   if (waits === NOT_YET) watch(watcher);
-  else finish(waits);
+  else finishStart(waits);
   const wait = (): HostedTask => {
-    if (outcome === null) finish(awaitMessage(tcb, NEVER, NEVER));
-    if (outcome === null) throw endedEarly(begun, state, 'the worker ended before it was ready');
+    if (outcome === null) finishStart(awaitMessage(tcb, NEVER, NEVER));
+    if (outcome === null) throw awaitEnd(begun, state);
     if ('hosted' in outcome) return outcome.hosted;
     throw outcome.error;
   };
   return { hosted: promise, wait };
 }
 
-const endedEarly = (begun: Start, { error }: Running, reason: string): IpcError =>
-  spawnFailed(begun, error ?? new Error(reason));
+const endedEarly = (begun: Start, { error, end: exit }: Running): IpcError =>
+  spawnFailed(begun, error ?? new Error(exit?.reason ?? 'the worker ended before it was ready'));
+
+/** Blocks this thread until the supervisor has said why a task ended before it was ready. */
+function awaitEnd(begun: Start, state: Running): IpcError {
+  const ring = new RingWait();
+  for (;;) {
+    const rung = load(HEADER_RESTARTS);
+    hearNow();
+    if (state.end !== null || !ring.sleep(rung, LISTEN_SLICE_ms)) return endedEarly(begun, state);
+  }
+}
 
 function startSync(begun: Start): HostedTask {
   const self = agent.current;
@@ -272,8 +276,8 @@ function startSync(begun: Start): HostedTask {
   try {
     state = launch(begun, idOf(self));
   } catch (error) {
-    bury(begun.taskId, 1);
-    throw spawnFailed(begun, error);
+    begun.discard();
+    throw error instanceof IpcError ? error : spawnFailed(begun, error);
   }
   let code = startReceive(self, begun.server);
   if (code === NOT_YET) code = awaitMessage(self, NEVER, NEVER);
@@ -281,7 +285,8 @@ function startSync(begun: Start): HostedTask {
     takeMessage(self);
     code = finishMessage(self);
   }
-  if (code !== OK) throw endedEarly(begun, state, 'the worker ended before it was ready');
+  if (code === ORPHANED) throw spawnFailed(begun, new Error('the supervisor of the system has ended'));
+  if (code !== OK) throw awaitEnd(begun, state);
   let names: string[];
   try {
     names = readHello(self);
@@ -293,22 +298,27 @@ function startSync(begun: Start): HostedTask {
 
 export const workerHost: TaskHost = { start, startSync };
 
-/** Ends every worker that this agent started; resolves when all have exited. */
+/** Ends every task that this agent spawned in a worker; resolves when all have ended. */
 export async function endWorkers(): Promise<void> {
-  const ending = [...running];
-  for (const end of starting) end();
+  for (const reject of starting) reject();
   starting.clear();
-  for (const state of ending) state.killed = true;
-  await Promise.all(ending.map((state) => state.worker.terminate()));
+  const letGo = keepAlive();
+  const ending = [...running.values()];
+  requestEnd();
   await Promise.all(ending.map((state) => state.exited));
+  letGo();
 }
 
 /**
- * Whether a worker of this agent has work in its loop (timers, sockets), or is about to exit: the process lives for it.
+ * Whether a task that this agent spawned has work in its loop (timers, sockets), or is about to end: the process lives
+ * for it.
  */
 export const someLoopLives = (): boolean =>
-  [...running].some(({ taskId, holds }) => {
+  [...running.values()].some(({ origin, taskId, holds }) => {
     if (!holds) return false;
-    const task = taskAt(taskId & INDEX_MASK);
-    return peek(task + TASK_LOOP_ALIVE) !== 0 || peek(task + TASK_STATE) === TASK_DEAD;
+    const present = incarnationOf(origin);
+    if (present === COMING) return true;
+    if (present !== GONE) return peek(present + TASK_LOOP_ALIVE) !== 0;
+    const task = recordOf(taskId);
+    return peek(task + TASK_ID) === taskId && load(task + TASK_STATE) === TASK_DEAD;
   });

@@ -3,7 +3,7 @@
  * The server thread takes calls to the task. The caller thread calls for all ordinary code of the agent. `current` is
  * the thread on whose behalf code runs now: the server thread inside a synchronous handler, else the caller thread.
  */
-import { peek, poke, store } from '#atomics';
+import { compareExchange, peek, poke } from '#atomics';
 import { LIMIT, OK, type Result } from '../layout/message.ts';
 import { INDEX_MASK, TASKS_DEFAULT, TASKS_MAX, THREADS_DEFAULT, THREADS_MAX, checkParams } from '../layout/params.ts';
 import type { Processor, TaskId, TaskRecord } from '../layout/task.ts';
@@ -14,6 +14,7 @@ import {
   TASK_KIND_MAIN,
   TASK_PROCESSOR,
   TASK_SERVER,
+  TASK_STARTING,
   TASK_STATE,
   taskAt,
 } from '../layout/task.ts';
@@ -89,7 +90,7 @@ export function createStandingThreads(taskId: TaskId): Result {
   return OK;
 }
 
-/** Makes this agent the home of a task whose record and threads exist. */
+/** Makes this agent the home of a task whose record and threads exist. A spare stays what it is. */
 export function attach(taskId: TaskId): void {
   const task = taskAt(taskId & INDEX_MASK);
   agent.taskId = taskId;
@@ -99,7 +100,7 @@ export function attach(taskId: TaskId): void {
   agent.caller = tcbOf(peek(task + TASK_CALLER));
   agent.current = agent.caller;
   joinHandover(agent.processor);
-  store(task + TASK_STATE, TASK_ALIVE);
+  compareExchange(task + TASK_STATE, TASK_STARTING, TASK_ALIVE);
 }
 
 /**

@@ -17,6 +17,7 @@ import {
   taskAt,
 } from '../layout/task.ts';
 import { putBytes, takeBytes } from '../platform/atomics.ts';
+import { isRestarted } from './incarnations.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -64,7 +65,14 @@ export function registerName(task: TaskRecord, name: string, holder: number): bo
   return isFree;
 }
 
-/** The live task registered under a name. */
+/** The task registered under a name: one that lives, or that has just ended and may be started again. */
 export function findTask(name: string): TaskRecord | null {
-  return liveTasks().find((task) => peek(task + TASK_REGISTERED) === 1 && nameOf(task) === name) ?? null;
+  const end = peek(HEADER_TASKS_MAX);
+  for (let index = 1; index <= end; index++) {
+    const task = taskAt(index);
+    const state = load(task + TASK_STATE);
+    if (state === TASK_FREE || (state === TASK_DEAD && !isRestarted(task))) continue;
+    if (peek(task + TASK_REGISTERED) === 1 && nameOf(task) === name) return task;
+  }
+  return null;
 }

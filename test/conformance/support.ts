@@ -11,13 +11,13 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { boot } from '../../src/index.ts';
-import type { BootOptions, System } from '../../src/index.ts';
+import type { BootOptions, System, TaskInfo } from '../../src/index.ts';
 import { verify } from '../../src/kernel/verify.ts';
 import { HEADER_TASKS, HEADER_THREADS } from '../../src/layout/map.ts';
 import { peek } from '../../src/platform/atomics.ts';
 
 /** No test of the surface takes a tenth of it. */
-const WATCHDOG_ms = 15_000;
+const WATCHDOG_ms = 30_000;
 
 const state = new Int32Array(new SharedArrayBuffer(512));
 const watchdogSource = `
@@ -83,6 +83,9 @@ export function systemTest(
     assertNothingLeft();
   });
 }
+
+/** The tasks of a program: all but the supervisor, which is there as soon as there has been a worker. */
+export const tasksOf = (system: System): TaskInfo[] => system.tasks().filter(({ kind }) => kind !== 'supervisor');
 
 export const fixture = (name: string): URL => new URL(`./fixtures/${name}`, import.meta.url);
 

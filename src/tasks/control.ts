@@ -1,0 +1,91 @@
+/**
+ * What agents and the supervisor say to each other, each agent by a MessagePort of its own: posting works although the
+ * poster blocks afterwards, and who is blocked reads with `receiveMessageOnPort` when it needs an answer.
+ */
+import type { MessagePort, ResourceLimits } from 'node:worker_threads';
+
+/** All that is needed to start a worker, as it goes through ports. */
+export interface Launch {
+  readonly taskId: number;
+  readonly name: string;
+  readonly url: string;
+  /** Thread that waits for the hello; 0 when nobody does. */
+  readonly spawner: number;
+  /** Functions of the chief that the task may call. */
+  readonly hostNames: readonly string[];
+  readonly concurrency: number;
+  readonly timeout_ms: number;
+  /** The side port to the chief. */
+  readonly port: MessagePort;
+  /** The worker's `process.argv`, behind the program. */
+  readonly argv: readonly unknown[];
+  /** Its environment; null: that of the process, shared. */
+  readonly env: Readonly<Record<string, string | undefined>> | null;
+  readonly resourceLimits: ResourceLimits | undefined;
+  readonly execArgv: readonly string[];
+  /** The options are those of the spawner's own thread: what of them belongs to the process is left out. */
+  readonly inheritsExecArgv: boolean;
+  /** RESTART_* and REPLACE_ON_TIMEOUT of layout/task.ts. */
+  readonly restart: number;
+  /** Timers and sockets of the task keep the process alive. */
+  readonly holds: boolean;
+}
+
+/** What a task's worker finds under `l3kernel` in its workerData. */
+export interface WorkerStart extends Omit<
+  Launch,
+  'argv' | 'env' | 'resourceLimits' | 'execArgv' | 'inheritsExecArgv' | 'restart' | 'holds' | 'name'
+> {
+  readonly role: 'task';
+  readonly memory: WebAssembly.Memory;
+  /** To the supervisor. */
+  readonly control: MessagePort;
+  /** The export list of the first incarnation, whose order all others keep; null for the first. */
+  readonly names: readonly string[] | null;
+  /** It boots in reserve: the supervisor says when it is alive. */
+  readonly isSpare: boolean;
+}
+
+/** What the supervisor finds there. */
+export interface SupervisorStart {
+  readonly role: 'supervisor';
+  readonly memory: WebAssembly.Memory;
+  /** The text that a task's worker evaluates. */
+  readonly bootstrap: string;
+  readonly taskId: number;
+  readonly main: number;
+  /** To the main thread of the system. */
+  readonly control: MessagePort;
+  readonly first: Launch;
+  readonly log: LogTarget;
+}
+
+/** Where the supervisor's reports go: to stderr, to the `log` function of boot, or nowhere. */
+export type LogTarget = 'stderr' | 'function' | 'nowhere';
+
+export type Request =
+  | { readonly kind: 'spawn'; readonly launch: Launch }
+  /** Ends a task for good; by its origin. */
+  | { readonly kind: 'kill'; readonly origin: number }
+  /** A call outlived its timeout: the incarnation is REPLACED already. */
+  | { readonly kind: 'replace'; readonly taskId: number; readonly timeout_ms: number }
+  /** Of a worker: its module is loaded. */
+  | { readonly kind: 'loaded'; readonly names: readonly string[] }
+  /** Ends every task that the poster spawned; of the main thread: every task, and then the supervisor. */
+  | { readonly kind: 'end' };
+
+export type Notice =
+  /** A task has ended for good. `error`: what its worker threw, or what kept it from starting. */
+  | {
+      readonly kind: 'exited';
+      readonly origin: number;
+      readonly taskId: number;
+      readonly code: number;
+      readonly reason: string;
+      readonly error: unknown;
+    }
+  /** Another incarnation took the place of `before`. */
+  | { readonly kind: 'restarted'; readonly before: number; readonly taskId: number; readonly port: MessagePort }
+  | { readonly kind: 'log'; readonly line: string }
+  /** To a worker: end what runs, and then the task. */
+  | { readonly kind: 'end' };

@@ -1,0 +1,213 @@
+/**
+ * The supervisor as an agent of its system sees it: a port for requests and notices. The main thread starts it with the
+ * first worker; a worker was given its port. When the supervisor ends, everything it was the parent of has ended with
+ * it, and the main thread repairs what is left.
+ */
+import { MessageChannel, type MessagePort, receiveMessageOnPort, SHARE_ENV, Worker } from 'node:worker_threads';
+import { load, peek, poke, store } from '#atomics';
+import { freeThreads, repairTask } from '../kernel/fault.ts';
+import { createTask, freeTask } from '../kernel/tcb.ts';
+import { HEADER_BEAT, HEADER_TASKS_MAX, HEADER_THREADS_MAX } from '../layout/map.ts';
+import { OK } from '../layout/message.ts';
+import { INDEX_MASK, SHUTDOWN_GRACE_ms, TASKS_MAX, THREADS_MAX } from '../layout/params.ts';
+import {
+  TASK_FREE,
+  TASK_KIND,
+  TASK_KIND_SUPERVISOR,
+  TASK_KIND_WORKER,
+  TASK_REGISTERED,
+  TASK_RESTART,
+  TASK_STATE,
+  taskAt,
+  type TaskRecord,
+} from '../layout/task.ts';
+import { TCB_ID } from '../layout/tcb.ts';
+import { memory } from '../platform/memory.ts';
+import { agent, createStandingThreads } from '../user/agent.ts';
+import { recordOf, ringRestarts, setReason } from '../user/incarnations.ts';
+import { setName } from '../user/names.ts';
+import { IpcError } from '../rpc/ipc-error.ts';
+import type { Launch, LogTarget, Notice, Request, SupervisorStart } from './control.ts';
+
+/** The texts that workers evaluate. The package's entry states them; in a task nobody needs them. */
+let bootstrap = { task: '', supervisor: '' };
+/** Our end of the port; null before the first worker, and when the supervisor has ended. */
+let port: MessagePort | null = null;
+/** In the main thread. */
+let supervisor: Worker | null = null;
+let ended: Promise<void> | null = null;
+/** Why there is no supervisor any more. */
+let failure: string | null = null;
+let isEnding = false;
+let hear: (notice: Notice) => void = () => {};
+let log: ((line: string) => void) | false | undefined;
+/** Those who wait for a notice, and for whom the loop stays alive. */
+let waiters = 0;
+
+export const setBootstrap = (texts: typeof bootstrap): void => {
+  bootstrap = texts;
+};
+
+/** States what to do with notices of the supervisor. */
+export const onNotice = (listener: (notice: Notice) => void): void => {
+  hear = listener;
+};
+
+/** States where the supervisor's reports go. */
+export const setLog = (target: ((line: string) => void) | false | undefined): void => {
+  log = target;
+};
+
+/** Takes on the port that this worker's parent gave it. */
+export function usePort(given: MessagePort): void {
+  port = given;
+  port.on('message', receive);
+  port.unref();
+}
+
+function receive(notice: Notice): void {
+  if (notice.kind === 'log') {
+    if (typeof log === 'function') log(notice.line);
+  } else hear(notice);
+}
+
+/** Reads the notices that are there, in a thread whose loop does not run. */
+export function hearNow(): void {
+  if (port === null) return;
+  for (;;) {
+    const received = receiveMessageOnPort(port) as { message: Notice } | undefined;
+    if (received === undefined) return;
+    receive(received.message);
+  }
+}
+
+/** The loop stays alive for a notice until what is returned is called. */
+export function keepAlive(): () => void {
+  waiters++;
+  port?.ref();
+  return () => {
+    waiters--;
+    if (waiters === 0) port?.unref();
+  };
+}
+
+/** Starts a task's worker. Throws an IpcError when there is no supervisor to do it. */
+export function requestSpawn(launch: Launch): void {
+  if (failure !== null) throw new IpcError('ERR_IPC_PEER_GONE', failure, { phase: 'spawn', task: launch.name });
+  if (port === null) startSupervisor(launch);
+  else port.postMessage({ kind: 'spawn', launch } satisfies Request, [launch.port]);
+}
+
+/** Asks the supervisor for something; nobody hears it when it has ended. */
+export function request(message: Request): void {
+  port?.postMessage(message);
+}
+
+/** The records of the supervisor's task are beyond the limits that the program set for its own. */
+function raiseLimits(): void {
+  poke(HEADER_TASKS_MAX, Math.min(TASKS_MAX, peek(HEADER_TASKS_MAX) + 1));
+  poke(HEADER_THREADS_MAX, Math.min(THREADS_MAX, peek(HEADER_THREADS_MAX) + 2));
+}
+
+function startSupervisor(first: Launch): void {
+  raiseLimits();
+  const taskId = createTask(agent.taskId, TASK_KIND_SUPERVISOR, 0);
+  if (taskId === 0 || createStandingThreads(taskId) !== OK) {
+    if (taskId !== 0) bury(recordOf(taskId));
+    throw new IpcError('ERR_IPC_LIMIT', 'the system has no task or thread left for its supervisor');
+  }
+  setName(recordOf(taskId), 'supervisor');
+  const { port1, port2 } = new MessageChannel();
+  const target: LogTarget = log === undefined ? 'stderr' : log === false ? 'nowhere' : 'function';
+  const start: SupervisorStart = {
+    role: 'supervisor',
+    memory,
+    bootstrap: bootstrap.task,
+    taskId,
+    main: agent.taskId,
+    control: port2,
+    first,
+    log: target,
+  };
+  const worker = new Worker(bootstrap.supervisor, {
+    eval: true,
+    name: 'l3 supervisor',
+    env: SHARE_ENV,
+    execArgv: [],
+    workerData: { l3kernel: start },
+    transferList: [port2, first.port],
+  });
+  worker.unref();
+  usePort(port1);
+  supervisor = worker;
+  let error: unknown;
+  worker.on('error', (thrown) => {
+    error = thrown;
+  });
+  ended = new Promise((resolve) => {
+    worker.on('exit', (code) => {
+      // What it said before its end comes first.
+      hearNow();
+      port = null;
+      port1.close();
+      supervisor = null;
+      if (!isEnding) fail(`exit code ${code}${error instanceof Error ? `: ${error.message}` : ''}`);
+      bury(recordOf(taskId));
+      resolve();
+    });
+  });
+}
+
+const bury = (task: TaskRecord): void => {
+  const holder = peek(agent.caller + TCB_ID) & INDEX_MASK;
+  repairTask(task, holder);
+  freeThreads(task, holder);
+  freeTask(task);
+};
+
+/** The supervisor has ended, and every worker with it: everybody who waits for one of them is told. */
+function fail(how: string): void {
+  failure = `the supervisor of the system has ended (${how}), and every task with it`;
+  // Its silence has been noticed.
+  store(HEADER_BEAT, 0);
+  for (let index = 1; index <= peek(HEADER_TASKS_MAX); index++) {
+    const task = taskAt(index);
+    if (load(task + TASK_STATE) === TASK_FREE || peek(task + TASK_KIND) !== TASK_KIND_WORKER) continue;
+    poke(task + TASK_RESTART, 0);
+    poke(task + TASK_REGISTERED, 0);
+    setReason(task, failure);
+    bury(task);
+  }
+  ringRestarts();
+  hearFailure();
+}
+
+let hearFailure: () => void = () => {};
+/** States what to do when the supervisor has ended. */
+export const onSupervisorFailure = (listener: (reason: string) => void): void => {
+  hearFailure = () => listener(failure ?? '');
+};
+
+/** Ends all tasks of the system, then the supervisor; of a worker: the tasks that it spawned. */
+export function requestEnd(): void {
+  if (supervisor !== null) isEnding = true;
+  request({ kind: 'end' });
+}
+
+/** Time beyond the grace after which the supervisor is ended by force: it has hung. */
+const END_MARGIN_ms = 2000;
+
+/** In the main thread: resolves when the supervisor has ended as it was asked to, and forgets it. */
+export async function supervisorEnded(): Promise<void> {
+  if (supervisor !== null) {
+    const worker = supervisor;
+    worker.ref();
+    const timer = setTimeout(() => void worker.terminate(), SHUTDOWN_GRACE_ms + END_MARGIN_ms);
+    await ended;
+    clearTimeout(timer);
+  }
+  failure = null;
+  isEnding = false;
+  waiters = 0;
+  store(HEADER_BEAT, 0);
+}
