@@ -49,6 +49,7 @@ import {
   TCB_HOME,
   TCB_ID,
   TCB_PROCESSOR,
+  TCB_QUEUE_LOCK,
   TCB_STATE,
   TCB_TAKEN,
   TCB_TASK,
@@ -134,7 +135,8 @@ export function giveWindow(tcb: Tcb, large: boolean): boolean {
 
 /**
  * Gives the record of a dead thread back. The id stays in it: whoever asks for that thread later learns that it is
- * gone. Everything else is wiped, so that the next thread begins as in fresh memory.
+ * gone. So does the queue: a sender that comes too late takes itself out again, and may hold the lock now. All else is
+ * wiped, so that the next thread begins as in fresh memory.
  */
 export function freeThread(tcb: Tcb, holder: number): void {
   const window = peek(tcb + TCB_WINDOW);
@@ -145,7 +147,7 @@ export function freeThread(tcb: Tcb, holder: number): void {
   removeReady(processorOf(tcb), tcb);
   while (dequeue(queueOf(tcb), holder) !== 0);
   for (let i = 1; i < TCB_WORDS; i++) {
-    if (i !== TCB_TAKEN) poke(tcb + i, i === TCB_ID ? id : 0);
+    if (i !== TCB_TAKEN && i >> 4 !== TCB_QUEUE_LOCK >> 4) poke(tcb + i, i === TCB_ID ? id : 0);
   }
   add(HEADER_THREADS, -1);
   store(tcb + TCB_TAKEN, 0);
