@@ -49,7 +49,6 @@ import {
   TCB_HOME,
   TCB_ID,
   TCB_PROCESSOR,
-  TCB_QUEUE_LOCK,
   TCB_STATE,
   TCB_TAKEN,
   TCB_TASK,
@@ -147,7 +146,7 @@ export function freeThread(tcb: Tcb, holder: number): void {
   removeReady(processorOf(tcb), tcb);
   while (dequeue(queueOf(tcb), holder) !== 0);
   for (let i = 1; i < TCB_WORDS; i++) {
-    if (i !== TCB_TAKEN && i >> 4 !== TCB_QUEUE_LOCK >> 4) poke(tcb + i, i === TCB_ID ? id : 0);
+    if (i !== TCB_TAKEN && (tcb + i) >> 4 !== queueOf(tcb) >> 4) poke(tcb + i, i === TCB_ID ? id : 0);
   }
   add(HEADER_THREADS, -1);
   store(tcb + TCB_TAKEN, 0);
