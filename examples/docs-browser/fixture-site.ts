@@ -28,6 +28,7 @@ export async function openSite(folder: string, name: WallName): Promise<OpenSite
   return {
     ...{ site, walls, port: web.port },
     async close() {
+      site.close();
       await web.close();
       await walls.close();
     },

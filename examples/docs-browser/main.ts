@@ -25,7 +25,7 @@ import { formatTable, measureAll, tableCells, tableColumns, tableNotes } from '.
 import { help, readOptions, UsageError } from './options.ts';
 import type { Options } from './options.ts';
 import { createSite } from './site.ts';
-import type { SiteInformation } from './site.ts';
+import type { Site, SiteInformation } from './site.ts';
 import { openWalls, totalOf } from './walls/walls.ts';
 import type { Walls } from './walls/walls.ts';
 import { host, PortError, takePort } from './web.ts';
@@ -158,8 +158,14 @@ async function start(options: Options): Promise<number | undefined> {
   const folder = folderOf(options);
   const web = await takePort(options.port);
   const walls = await openWalls(options.walls);
+  let site: Site | undefined;
   let isListening = false;
-  const end = endOnSignals(web, walls, () => isListening);
+  const end = endOnSignals(
+    web,
+    walls,
+    () => site,
+    () => isListening,
+  );
   try {
     const documents = await documentsOf(folder);
     const cache = openCache(folder, options.cache);
@@ -168,7 +174,7 @@ async function start(options: Options): Promise<number | undefined> {
     const sentence = sentenceOf(table);
     printTable(table, sentence);
     const information: SiteInformation = { rows: table.rows, measured: sentence };
-    const site = await createSite(walls, information);
+    site = await createSite(walls, information);
     const isComplete = table.kept && (table.fire || !site.fire);
     if (site.fire) information.fire = await printFire(table.fire, site.fire);
     const measured: Measured = { ...table, fire: information.fire ?? table.fire };
@@ -187,9 +193,15 @@ async function start(options: Options): Promise<number | undefined> {
  * Closes everything when asked to end: a site that listens has done what it was started for, one that does not has been
  * interrupted, and its exit code says so. Returns the same for errors.
  */
-function endOnSignals(web: Web, walls: Walls, isListening: () => boolean): () => Promise<void> {
+function endOnSignals(
+  web: Web,
+  walls: Walls,
+  site: () => Site | undefined,
+  isListening: () => boolean,
+): () => Promise<void> {
   let ending: Promise<void> | undefined;
   const end = (): Promise<void> => {
+    site()?.close();
     ending ??= web.close().then(() => walls.close());
     return ending;
   };
@@ -209,13 +221,20 @@ async function runCheck(options: Options): Promise<number> {
   const walls = await openWalls(options.walls);
   const scratch = mkdtempSync(join(tmpdir(), 'l3kernel-docs-'));
   process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
-  const end = endOnSignals(web, walls, () => false);
+  let site: Site | undefined;
+  const end = endOnSignals(
+    web,
+    walls,
+    () => site,
+    () => false,
+  );
   try {
     const documents = await documentsOf(folder);
     await walls.open(join(scratch, 'index.sqlite'));
     await walls.begin();
     await index(walls, documents, documents, 'check');
-    web.serve(await createSite(walls, { rows: [], measured: '' }));
+    site = await createSite(walls, { rows: [], measured: '' });
+    web.serve(site);
     say(`sending ${requests_total} requests to http://${host}:${web.port}`);
     const { rows, wrong, cut_short, stopped, broken } = await check(web.port, documents, walls.inside !== undefined);
     const report = {

@@ -49,6 +49,8 @@ export interface Site {
   answer(request: Request): Promise<Answer>;
   /** The parts under fire, where the walls hold. */
   fire: Fire | undefined;
+  /** Ends what the site does by itself. */
+  close(): void;
 }
 
 /** A view as data for JSON and as a page for readers. */
@@ -133,6 +135,7 @@ export async function createSite(walls: Walls, information: SiteInformation): Pr
 
   const site: Site = {
     fire: undefined,
+    close: () => systemPages.close(),
     async answer(request) {
       if (isSystemPath(request.url)) return await systemAnswer(request);
       if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -155,7 +158,7 @@ export async function createSite(walls: Walls, information: SiteInformation): Pr
 
   async function systemAnswer(request: Request): Promise<Answer> {
     try {
-      const reply = await systemPages(request);
+      const reply = await systemPages.answer(request);
       return 'data' in reply ? respond(request, reply) : { ...reply, headers: { ...safety, ...reply.headers } };
     } catch (error) {
       return respond(request, explain(error, request));

@@ -45,7 +45,11 @@ export function isSystemPath(url: string): boolean {
   return /^\/system(?:[/?]|$)/.test(url);
 }
 
-export type SystemPages = (request: Request) => Promise<View | Answer>;
+export interface SystemPages {
+  answer(request: Request): Promise<View | Answer>;
+  /** Sends the visitors away. */
+  close(): void;
+}
 
 export function createSystemPages(
   walls: Walls,
@@ -113,7 +117,7 @@ export function createSystemPages(
     };
   }
 
-  return async ({ method, url, from }) => {
+  async function answer({ method, url, from }: Request): Promise<View | Answer> {
     const path = url.split('?', 1)[0] ?? '';
     const isReading = method === 'GET' || method === 'HEAD';
     if (path === '/system/visitors' || path.startsWith('/system/break/')) {
@@ -134,7 +138,9 @@ export function createSystemPages(
     if (!script) return refused(404, 'There is no such page.');
     const headers = { 'content-type': 'text/javascript; charset=utf-8', 'cache-control': 'max-age=300' };
     return { status: 200, headers, body: script() };
-  };
+  }
+
+  return { answer, close: () => visitors?.stop.abort() };
 }
 
 /** Of each kind the later outcome. */

@@ -11,7 +11,7 @@ import type { Page } from '../tasks/parse.ts';
 import { openAccount } from './account.ts';
 import { openInside } from './l3kernel-inside.ts';
 import { line_time_max_ms, openTasks, taskModules } from './l3kernel-tasks.ts';
-import type { TaskParts } from './l3kernel-tasks.ts';
+import type { PartName, TaskParts } from './l3kernel-tasks.ts';
 import { SlowPattern } from './walls.ts';
 import type { Match, Walls } from './walls.ts';
 import { syncWalls } from './sync-walls.ts';
@@ -22,10 +22,21 @@ const lines_at_once = 64;
 /** Starts the parts; other `modules` may stand in their place. */
 export async function openL3kernel(modules: Record<keyof TaskParts, URL> = taskModules): Promise<Walls> {
   const tasks = await openTasks(modules);
-  const walls = syncWalls('l3kernel', tasks.sync, { close: () => tasks.system.shutdown() });
+  let isClosed = false;
+  const close = (): Promise<void> => {
+    isClosed = true;
+    return tasks.system.shutdown();
+  };
+  const walls = syncWalls('l3kernel', tasks.sync, { close });
   const { calls } = walls;
   const account = openAccount();
   const { note, timed } = account;
+
+  /** Calls of a part that block this thread. While the parts end there may be nobody left to answer them. */
+  function blocking<R>(part: PartName, calls: number, run: () => R): R {
+    if (isClosed) throw new Error('the walls are closed');
+    return timed(part, calls, run);
+  }
 
   function noteBlocks(page: Page): Page {
     if ('highlight_ms' in page) note('parse', 'highlight', page.blocks, page.highlight_ms as number);
@@ -44,16 +55,17 @@ export async function openL3kernel(modules: Record<keyof TaskParts, URL> = taskM
 
   return {
     ...walls,
-    stem: (words) => timed('stem', words.length, () => walls.stem(words)),
-    add: (document) => timed('store', 1, () => walls.add(document)),
-    remove: (path) => timed('store', 1, () => walls.remove(path)),
+    stem: (words) => blocking('stem', words.length, () => walls.stem(words)),
+    add: (document) => blocking('store', 1, () => walls.add(document)),
+    remove: (path) => blocking('store', 1, () => walls.remove(path)),
     setDocuments(paths) {
       tasks.documents = paths;
-      return timed('parse', 1, () => walls.setDocuments(paths));
+      return blocking('parse', 1, () => walls.setDocuments(paths));
     },
     async parse(path, markdown) {
       const before = tasks.all();
-      const parse = async (): Promise<Page> => noteBlocks(await timed('parse', 1, () => walls.parse(path, markdown)));
+      const parse = async (): Promise<Page> =>
+        noteBlocks(await blocking('parse', 1, () => walls.parse(path, markdown)));
       try {
         return await parse();
       } catch (error) {
@@ -67,7 +79,7 @@ export async function openL3kernel(modules: Record<keyof TaskParts, URL> = taskM
     },
     open(name) {
       tasks.file = name;
-      return timed('store', 1, () => walls.open(name));
+      return blocking('store', 1, () => walls.open(name));
     },
     check: (source, flags) => askMatch((task) => task.async.check(source, flags)),
     compile: (source, flags) => askMatch((task) => task.async.compile(source, flags)),
