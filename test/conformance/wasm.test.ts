@@ -331,6 +331,25 @@ systemTest('wasm: workers call a wasm task of this agent, through its queue', as
   assert.equal(await clients[1]!.async.ask('inner', 'count'), 2);
 });
 
+systemTest(
+  'wasm: a stub held elsewhere goes on working after a restart, and says why when it does not',
+  async (system) => {
+    const t = await system.spawn(calls, { kind, name: 'held', restart: 'on-failure' });
+    const holder = await system.spawn(fixture('holder.ts'));
+    await holder.async.hold('held');
+    for (let i = 0; i < 3; i++) {
+      assert.equal(await holder.async.call('count'), 1);
+      assert.equal(await holder.async.call('count'), 2);
+      assert.match((await rejectionOf(holder.async.call('trap'))).message, /unreachable/);
+    }
+    assert.equal(t.sync.count(), 1);
+    await t.kill();
+    const error = await rejectionOf(holder.async.call('count'));
+    assert.equal(error.code, 'ERR_IPC_PEER_GONE');
+    assert.match(error.message, /killed/);
+  },
+);
+
 systemTest('wasm: the answer of a task that ends right behind it is not lost', async (system) => {
   const w = await system.spawn(module);
   for (let i = 0; i < 80; i++) {

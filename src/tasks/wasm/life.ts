@@ -10,7 +10,18 @@ import { endBody, startPassive } from '../../kernel/dispatch.ts';
 import { freeThreads, repairTask } from '../../kernel/fault.ts';
 import { createThread, freeTask, giveWindow } from '../../kernel/tcb.ts';
 import { ANY_INDEX, INDEX_MASK } from '../../layout/params.ts';
-import { TASK_ALIVE, TASK_EXIT_CODE, TASK_SERVER, TASK_STATE, taskAt } from '../../layout/task.ts';
+import {
+  RESTART_ALWAYS,
+  RESTART_ON_FAILURE,
+  TASK_ALIVE,
+  TASK_EXIT_CODE,
+  TASK_RESTART,
+  TASK_RESTARTS,
+  TASK_SERVER,
+  TASK_STATE,
+  taskAt,
+  type TaskRecord,
+} from '../../layout/task.ts';
 import { homeWaiting, running, TCB_ID, TCB_STATE, tcbOf, type ThreadId } from '../../layout/tcb.ts';
 import { registers } from '../../platform/atomics.ts';
 import { R_SENDER } from '../../layout/message.ts';
@@ -18,6 +29,7 @@ import { makeTarget } from '../../rpc/call.ts';
 import { removeLocalExports, serve, setLocalExports } from '../../rpc/serve.ts';
 import type { TaskExit } from '../../rpc/types.ts';
 import { agent } from '../../user/agent.ts';
+import { ringRestarts, setReason } from '../../user/incarnations.ts';
 import type { Start } from '../host.ts';
 import type { Compiled } from './compile.ts';
 import { dropCopiers } from './copier.ts';
@@ -42,9 +54,13 @@ export interface Hosted {
 
 const hosted = new Map<WasmTask, Hosted>();
 
+/** Callers elsewhere that meet a dead thread look for the next one where these say that there may be one. */
+const RESTARTS = { never: 0, 'on-failure': RESTART_ON_FAILURE, always: RESTART_ALWAYS };
 /** More restarts than these within the period are one too many: the task is given up. */
 const RESTARTS_MAX = 5;
 const RESTARTS_PERIOD_ms = 10_000;
+
+const recordOf = ({ taskId }: WasmTask): TaskRecord => taskAt(taskId & INDEX_MASK);
 
 /** The functions of a module that can be called, the first of each name. */
 function signaturesOf({ shape }: Compiled): Signature[] {
@@ -93,6 +109,7 @@ export function begin(start: Start, compiled: Compiled): Hosted {
     functions: stubs.map((slot) => fromElsewhere(task, slot)),
   });
   instantiate(made);
+  poke(recordOf(task) + TASK_RESTART, RESTARTS[start.options.restart ?? 'never']);
   hosted.set(task, made);
   return made;
 }
@@ -114,7 +131,7 @@ function instantiate({ task, start, compiled }: Hosted): void {
   (exports[INITIALIZE] as RawFunction | undefined)?.();
   settle();
   startPassive(task.tcb, () => serveElsewhere(task));
-  store(taskAt(task.taskId & INDEX_MASK) + TASK_STATE, TASK_ALIVE);
+  store(recordOf(task) + TASK_STATE, TASK_ALIVE);
 }
 
 /** Serves a call of another agent, which came through the inbox. Its thread runs already. */
@@ -189,7 +206,7 @@ function silence(task: WasmTask): void {
 
 /** Ends the thread and its instance: whoever waits for it is answered. */
 function tearDown({ task }: Hosted): void {
-  const record = taskAt(task.taskId & INDEX_MASK);
+  const record = recordOf(task);
   const holder = peek(agent.caller + TCB_ID) & INDEX_MASK;
   wasmTasks.delete(task.id);
   endBody(task.tcb);
@@ -206,7 +223,7 @@ function tearDown({ task }: Hosted): void {
 function restarted(one: Hosted): boolean {
   const { task } = one;
   tearDown(one);
-  const record = taskAt(task.taskId & INDEX_MASK);
+  const record = recordOf(task);
   const id = createThread(record, agent.processor, true);
   if (id === 0 || !giveWindow(tcbOf(id), false)) return false;
   poke(record + TASK_SERVER, id);
@@ -222,6 +239,8 @@ function restarted(one: Hosted): boolean {
     task.fault = error;
     return false;
   }
+  poke(record + TASK_RESTARTS, peek(record + TASK_RESTARTS) + 1);
+  ringRestarts();
   return true;
 }
 
@@ -232,10 +251,13 @@ export function end(one: Hosted, exit: TaskExit): void {
   hosted.delete(task);
   task.ended = exit.reason;
   removeLocalExports(task.taskId);
-  tearDown(one);
-  const record = taskAt(task.taskId & INDEX_MASK);
+  const record = recordOf(task);
   poke(record + TASK_EXIT_CODE, exit.code);
+  poke(record + TASK_RESTART, 0);
+  setReason(record, exit.reason);
+  tearDown(one);
   freeTask(record);
+  ringRestarts();
   one.exit(exit);
 }
 
@@ -251,13 +273,9 @@ export function hostedBy(id: ThreadId): Hosted | undefined {
 }
 
 /** Gives back the records of a task that did not start. */
-export function abandon({ taskId, server }: Start): void {
-  const record = taskAt(taskId & INDEX_MASK);
-  const holder = peek(agent.caller + TCB_ID) & INDEX_MASK;
+export function abandon({ taskId, server, discard }: Start): void {
   wasmTasks.delete(server);
   removeLocalExports(taskId);
   endBody(tcbOf(server));
-  repairTask(record, holder);
-  freeThreads(record, holder);
-  freeTask(record);
+  discard();
 }
