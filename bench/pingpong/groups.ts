@@ -12,6 +12,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   floor: () => import('./groups/floor.ts'),
   call: () => import('./groups/call.ts'),
   local: () => import('./groups/local.ts'),
+  wasm: () => import('./groups/wasm.ts'),
   bytes: () => import('./groups/bytes.ts'),
   threads: () => import('./groups/threads.ts'),
   typed: () => import('./groups/typed.ts'),

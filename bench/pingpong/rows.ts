@@ -158,6 +158,94 @@ const local: readonly Row[] = [
   },
 ];
 
+const WASM_FLOOR = 'import call + export call';
+const WASM_BYTES = [64, 512, 4_096, 65_536] as const;
+/** Below this size the call itself is most of the round trip. */
+const WASM_BYTES_PROMISED_MIN = 4_096;
+const WASM_TASKS = [1, 10, 100, 1_000] as const;
+
+const wasm: readonly Row[] = [
+  {
+    name: 'wasm.call',
+    group: 'wasm',
+    unit: ROUND,
+    floor: WASM_FLOOR,
+    method: "Wasm task to wasm task through an import, two words, every check; runs on the caller's own stack.",
+    target: { ratio_max: 1.6 },
+    apart: true,
+  },
+  {
+    name: 'wasm.call.6words',
+    group: 'wasm',
+    unit: ROUND,
+    floor: WASM_FLOOR,
+    method: 'The same with six words.',
+    target: { ratio_max: 1.6 },
+    apart: true,
+  },
+  {
+    name: 'wasm.sync',
+    group: 'wasm',
+    unit: ROUND,
+    floor: WASM_FLOOR,
+    method: 'Typed stub in the same agent, t.sync.add(1, 2), types checked.',
+    apart: true,
+  },
+  {
+    name: 'wasm.worker',
+    group: 'wasm',
+    unit: ROUND,
+    floor: CACHELINE,
+    method: 'Wasm task to a function of a worker, two numbers there and one back.',
+    apart: true,
+  },
+  {
+    name: 'worker.wasm',
+    group: 'wasm',
+    unit: ROUND,
+    floor: CACHELINE,
+    method: 'Worker to a wasm task of the main agent, which serves in its event loop.',
+    apart: true,
+  },
+  ...WASM_BYTES.map((size): Row => ({
+    name: `wasm.bytes.${size}`,
+    group: 'wasm',
+    unit: ROUND,
+    floor: 'one memory.copy',
+    method: 'Wasm task to wasm task with bytes, into room that the callee gives; beside the bare instruction.',
+    ...(size >= WASM_BYTES_PROMISED_MIN ? { target: { ratio_max: 2 } } : {}),
+    apart: true,
+    size,
+  })),
+  ...WASM_TASKS.map((size): Row => ({
+    name: `wasm.tasks.${size}`,
+    group: 'wasm',
+    unit: ROUND,
+    floor: WASM_FLOOR,
+    method: `wasm.call of one fixed pair while ${size} other wasm tasks live.`,
+    processes_max: 3,
+    size,
+  })),
+  {
+    name: 'wasm.round.1000',
+    group: 'wasm',
+    unit: ROUND,
+    floor: WASM_FLOOR,
+    method: 'Typed stubs of 1,000 wasm tasks called in turn.',
+    processes_max: 3,
+    size: 1_000,
+  },
+  {
+    name: 'wasm.spawn',
+    group: 'wasm',
+    unit: 'ns per task',
+    floor: 'one WebAssembly.Instance',
+    method: 'Spawn and end of a wasm task whose module is compiled.',
+    apart: true,
+    processes_max: 3,
+  },
+];
+
 const BYTES = [4_096, 65_536, 1_048_576, 67_108_864] as const;
 
 /** Below this size the fixed cost of a call is a visible part of the round trip, and no ratio is promised. */
@@ -270,7 +358,7 @@ const scale: readonly Row[] = [
   },
 ];
 
-export const ROWS: readonly Row[] = [...call, ...asynchronous, ...sparse, ...local, ...bytes, ...scale];
+export const ROWS: readonly Row[] = [...call, ...asynchronous, ...sparse, ...local, ...wasm, ...bytes, ...scale];
 
 /**
  * Groups that reach below the public surface, or beside it: what the library's entry is makes no difference to them.
