@@ -35,11 +35,16 @@ const entries = {
   ipc: 'src/user/ipc.ts',
   cli: 'src/cli/main.ts',
   // The drop-ins keep their places, for their runners are found beside them.
+  'compat/pool/runner': 'src/compat/pool/runner.ts',
   'compat/synckit/index': 'src/compat/synckit/index.ts',
   'compat/synckit/runner': 'src/compat/synckit/runner.ts',
   'compat/make-synchronized/index': 'src/compat/make-synchronized/index.ts',
   'compat/make-synchronized/runner': 'src/compat/make-synchronized/runner.ts',
   'compat/sync-message-port/index': 'src/compat/sync-message-port/index.ts',
+  'compat/sync-child-process/index': 'src/compat/sync-child-process/index.ts',
+  'compat/sync-child-process/runner': 'src/compat/sync-child-process/runner.ts',
+  'compat/tinypool/index': 'src/compat/tinypool/index.ts',
+  'compat/piscina/index': 'src/compat/piscina/index.ts',
 };
 /** What workers evaluate, by role. */
 const workerMains = {

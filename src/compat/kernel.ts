@@ -8,9 +8,10 @@ import { createRequire } from 'node:module';
 
 type Library = typeof import('../index.ts');
 
-let loaded: Library | null = null;
+/** Where the first copy of the library in an agent leaves its functions for the others. */
+const agent = globalThis as { [KEY: symbol]: Library | undefined };
+const KEY = Symbol.for('l3kernel.api');
 
 export function library(): Library {
-  loaded ??= createRequire(import.meta.url)('l3kernel') as Library;
-  return loaded;
+  return agent[KEY] ?? (createRequire(import.meta.url)('l3kernel') as Library);
 }

@@ -1,0 +1,2 @@
+'use strict';
+module.exports = require('l3kernel/piscina').default;

@@ -1,0 +1,1 @@
+export * from 'l3kernel/sync-child-process';

@@ -1,0 +1,2 @@
+export * from 'l3kernel/tinypool';
+export { default } from 'l3kernel/tinypool';
