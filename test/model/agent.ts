@@ -98,7 +98,7 @@ export class Agent {
   }
 
   /** Begins the program: the function exported under this name. */
-  begin(name: string, args: readonly number[]): void {
+  begin(name: string, args: readonly (number | boolean)[]): void {
     const number = this.machine.numberOf.get(name);
     if (number === undefined) throw new Error(`no program is called ${name}`);
     for (const [i, value] of args.entries()) this.stack[FRAME_HEADER + i] = value;
@@ -116,6 +116,19 @@ export class Agent {
       }
       code[this.stack[this.base]]!(this, this.stack, this.base);
     }
+  }
+
+  /** Ends it where it is: of what it had, its log alone is left. */
+  die(): void {
+    this.status = KILLED;
+    this.operation = 0;
+    this.a = this.b = this.c = this.d = this.result = 0;
+    this.sleepsAt = 0;
+    this.stack = [];
+    this.registers.fill(0);
+    this.globals = this.machine.freshGlobals();
+    this.buffers = noBuffers;
+    this.plain = [];
   }
 
   /** Names of the functions that it is in, outermost first. */

@@ -283,6 +283,8 @@ class FunctionCompiler {
         this.loop(node['test'], node['update'], node['body']);
         this.scopes.pop();
         return;
+      case 'ForOfStatement':
+        return this.unroll(node);
       case 'WhileStatement':
         return this.loop(node['test'], null, node['body']);
       case 'BreakStatement':
@@ -353,6 +355,27 @@ class FunctionCompiler {
     this.place(next);
     if (update) this.effect(update);
     this.jump(begin);
+    this.place(end);
+  }
+
+  /** A loop over an array that is written out: the body once for each element, so that no array lies on the stack. */
+  private unroll(node: Node): void {
+    if (node['right'].type !== 'ArrayExpression' || node['left'].type !== 'VariableDeclaration') this.unit.refuse(node);
+    const end = this.label();
+    const values = this.list(node['right'].elements).map((value) => this.pin(value));
+    for (const value of values) {
+      const next = this.label();
+      this.scopes.push(new Map());
+      const slot = this.newLocal(node['left'].declarations[0].id.name);
+      this.instructions.push({ kind: 'do', js: `S[b+${slot}] = ${value.js}`, reads: value.reads, writes: slot });
+      this.breaks.push(end);
+      this.continues.push(next);
+      this.statement(node['body']);
+      this.breaks.pop();
+      this.continues.pop();
+      this.scopes.pop();
+      this.place(next);
+    }
     this.place(end);
   }
 

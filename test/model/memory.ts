@@ -5,11 +5,12 @@
  */
 import { headerFields, processorFields, taskFields, tcbFields, type Field } from '../../src/layout/describe.ts';
 import { HEADER_WORDS } from '../../src/layout/map.ts';
-import { MESSAGE_WORDS, WAKEUP_LISTS, WINDOW_SMALL_BYTES } from '../../src/layout/params.ts';
+import { ANY_INDEX, MESSAGE_WORDS, WAKEUP_LISTS, WINDOW_SMALL_BYTES } from '../../src/layout/params.ts';
 import { PROCESSOR_BASE, PROCESSOR_WORDS, TASK_BASE, TASK_WORDS, WINDOWS_BASE } from '../../src/layout/task.ts';
-import { TCB_BASE, TCB_WORDS } from '../../src/layout/tcb.ts';
+import { TCB_BASE, TCB_WORDS, tcbAt } from '../../src/layout/tcb.ts';
 
 export const WINDOWS_START: number = Math.ceil((WINDOWS_BASE * 4) / WINDOW_SMALL_BYTES) * WINDOW_SMALL_BYTES;
+const ANYBODY = tcbAt(ANY_INDEX);
 /** Words of each window that exist here. Scenarios state windows of fewer bytes. */
 const WINDOW_WORDS = 16;
 
@@ -108,6 +109,8 @@ export class Memory {
   cellOf(at: number): number {
     if (at >= 0 && at < HEADER_WORDS) return at;
     if (at >= TCB_BASE && at < TCB_BASE + (this.threads + 1) * TCB_WORDS) return HEADER_WORDS + at - TCB_BASE;
+    // The record of the index that stands for anybody is never used, as that of index 0 is not.
+    if (at >= ANYBODY && at < TASK_BASE) return HEADER_WORDS + at - ANYBODY;
     if (at >= TASK_BASE && at < TASK_BASE + (this.tasks + 1) * TASK_WORDS) return this.taskCell + at - TASK_BASE;
     if (at >= PROCESSOR_BASE && at < PROCESSOR_BASE + (this.tasks + 1) * PROCESSOR_WORDS) {
       return this.processorCell + at - PROCESSOR_BASE;

@@ -16,6 +16,10 @@ for (const scenario of scenarios.filter(({ deep }) => deep !== true)) {
   test(`${name}: ${about}, explored ${bound}`, () => {
     const { makeWorld, checkEnd } = prepare(kernel, scenario);
     const { complete, ends, failure } = explore(makeWorld, checkEnd, preemptions === undefined ? {} : { preemptions });
+    if (scenario.fails !== undefined) {
+      assert.match(failure?.reason ?? '', scenario.fails);
+      return;
+    }
     assert.equal(failure, null);
     assert.ok(complete && ends > 0);
   });

@@ -3,52 +3,282 @@
  * one word, `wordOf(thread, n)`, and its answer the same word with ANSWER; a program says by `note` what came of each
  * operation, and the scenario's check compares.
  */
-import { registers } from '#atomics';
+import { allocateBytes, peek, registers, takeBytes } from '#atomics';
+import { cancel, freeThreads, repairTask } from '../../src/kernel/fault.ts';
 import { call, replyAndReceive } from '../../src/kernel/ipc.ts';
-import { receive } from '../../src/kernel/ipc-slow.ts';
+import { awaitMessage, receive, reply, replyAndReceiveFrom, send } from '../../src/kernel/ipc-slow.ts';
+import { createThread, freeTask } from '../../src/kernel/tcb.ts';
+import { incoming, outgoing, stringsIn } from '../../src/kernel/transfer.ts';
 import { ANY_INDEX, INDEX_MASK } from '../../src/layout/params.ts';
-import { CALL, NEVER, OK, R_SENDER, R_SEQUENCE, R_WORD, REPLY } from '../../src/layout/message.ts';
-import { indexOfTcb, type Tcb, type ThreadId } from '../../src/layout/tcb.ts';
-import { claimThat, note } from './seam.ts';
+import {
+  ABORTED,
+  CALL,
+  CUT,
+  NEVER,
+  OK,
+  PEER_GONE,
+  R_CALLED,
+  R_CUT,
+  R_SENDER,
+  R_SEQUENCE,
+  R_STRING,
+  R_TAG,
+  R_WORD,
+  REPLY,
+  type Result,
+  TAG_KIND,
+  TAG_STRING_SHIFT,
+} from '../../src/layout/message.ts';
+import { processorAt, taskAt, type TaskId } from '../../src/layout/task.ts';
+import { indexOfTcb, type Tcb, TCB_WINDOW, tcbOf, type ThreadId } from '../../src/layout/tcb.ts';
+import { awaitEnd, claimThat, holdsPattern, makeBuffer, note } from './seam.ts';
 
-/** Notes: the n-th operation of this agent ended with a result; a message was served. */
+/** Notes: the n-th operation of this agent ended with a result; a message was served; a thread was made. */
 export const ENDED_WITH = 1;
 export const SERVED = 2;
+export const MADE = 3;
 
 /** Claims of the programs, by number. */
 export const claims: readonly string[] = [
   'an answer is the one to this very call',
-  'a receive without a timeout ends with a message',
+  'an open receive without a timeout ends with a message, or because who was sending it died',
   'a message says who sent it',
+  'an answer comes from the thread that was called',
+  'the bytes that arrive are those that were sent',
+  'a failed operation leaves nothing cut',
 ];
 const OWN_ANSWER = 0;
 const RECEIVES = 1;
 const TELLS_SENDER = 2;
+const FROM_CALLED = 3;
+const WHOLE = 4;
+const NOT_CUT = 5;
 
-const ANSWER = 1 << 20;
+/** Set in the word of an answer, in that of an upcall. */
+export const ANSWER: number = 1 << 20;
+export const UPCALL: number = 1 << 21;
 const wordOf = (self: Tcb, n: number): number => (indexOfTcb(self) << 8) | n;
+
+/** The call was answered: by whom it was sent to, and with the answer to it. */
+function claimAnswer(self: Tcb, to: ThreadId, n: number): void {
+  claimThat(registers[R_SENDER] === to, FROM_CALLED);
+  claimThat(registers[R_WORD] === (wordOf(self, n) | ANSWER), OWN_ANSWER);
+}
 
 /** Calls `to` a number of times. */
 export function callTimes(self: Tcb, to: ThreadId, times: number, send_ms: number, receive_ms: number): void {
   for (let n = 1; n <= times; n++) {
     registers[R_WORD] = wordOf(self, n);
     const result = call(self, to, ANY_INDEX, CALL | 1, send_ms, receive_ms);
-    if (result === OK) claimThat(registers[R_WORD] === (wordOf(self, n) | ANSWER), OWN_ANSWER);
+    if (result === OK) claimAnswer(self, to, n);
     note(ENDED_WITH, n, result);
   }
 }
 
+/** Goes on with its first call, which was begun before, then calls again. `target`: it polls for that index. */
+export function callOn(self: Tcb, to: ThreadId, target: number, times: number): void {
+  const result = awaitMessage(self, NEVER, NEVER, target);
+  if (result === OK) claimAnswer(self, to, 1);
+  note(ENDED_WITH, 1, result);
+  for (let n = 2; n <= times; n++) {
+    registers[R_WORD] = wordOf(self, n);
+    note(ENDED_WITH, n, call(self, to, ANY_INDEX, CALL | 1, NEVER, NEVER));
+  }
+}
+
+/** Sends messages that want no answer. */
+export function sendTimes(self: Tcb, to: ThreadId, times: number, send_ms: number): void {
+  for (let n = 1; n <= times; n++) {
+    registers[R_WORD] = wordOf(self, n);
+    note(ENDED_WITH, n, send(self, to, 1, send_ms));
+  }
+}
+
+/** Receives from anybody until there is a message, its sender not having died over it. */
+function receiveNext(self: Tcb, first: Result): void {
+  let result = first;
+  while (result !== OK) {
+    claimThat(result === PEER_GONE, RECEIVES);
+    result = receive(self, 0, NEVER);
+  }
+}
+
+/** Notes the message in the registers. */
+function noteMessage(): void {
+  const word = registers[R_WORD]!;
+  claimThat(((word >> 8) & 0xff) === (registers[R_SENDER]! & INDEX_MASK), TELLS_SENDER);
+  note(SERVED, word);
+}
+
 /** Serves calls, one after the other, for ever. */
 export function serve(self: Tcb): void {
-  let result = receive(self, 0, NEVER);
+  receiveNext(self, receive(self, 0, NEVER));
+  serveOn(self);
+}
+
+/** As `serve`, with the first message in the registers: `from` and `sequence` are those of a call taken before. */
+export function serveFrom(self: Tcb, from: ThreadId, sequence: number, word: number): void {
+  registers[R_SENDER] = from;
+  registers[R_SEQUENCE] = sequence;
+  registers[R_WORD] = word;
+  serveOn(self);
+}
+
+function serveOn(self: Tcb): void {
   for (;;) {
-    claimThat(result === OK, RECEIVES);
+    noteMessage();
+    const from = registers[R_SENDER]! as ThreadId;
+    registers[R_WORD] = registers[R_WORD]! | ANSWER;
+    receiveNext(self, replyAndReceive(self, from, registers[R_SEQUENCE]!, REPLY | 1, NEVER));
+  }
+}
+
+/** Takes messages that want no answer, for ever; with a timeout, until none comes in time. */
+export function takeAll(self: Tcb, receive_ms: number): void {
+  while (receive(self, 0, receive_ms) === OK) noteMessage();
+}
+
+/** Takes a number of messages of one thread, by closed receives. */
+export function takeFrom(self: Tcb, from: ThreadId, times: number, receive_ms: number): void {
+  for (let n = 1; n <= times; n++) {
+    const result = receive(self, from, receive_ms);
+    if (result === OK) noteMessage();
+    note(ENDED_WITH, n, result);
+  }
+}
+
+/** Serves calls by calling `next` with the same word, and answers with what that answers. */
+export function relay(self: Tcb, next: ThreadId): void {
+  receiveNext(self, receive(self, 0, NEVER));
+  for (;;) {
+    noteMessage();
     const from = registers[R_SENDER]! as ThreadId;
     const sequence = registers[R_SEQUENCE]!;
     const word = registers[R_WORD]!;
-    claimThat(word >> 8 === (from & INDEX_MASK), TELLS_SENDER);
-    note(SERVED, word);
+    registers[R_WORD] = (indexOfTcb(self) << 8) | (word & 0xff);
+    call(self, next, ANY_INDEX, CALL | 1, NEVER, NEVER);
     registers[R_WORD] = word | ANSWER;
-    result = replyAndReceive(self, from, sequence, REPLY | 1, NEVER);
+    receiveNext(self, replyAndReceive(self, from, sequence, REPLY | 1, NEVER));
+  }
+}
+
+/** Serves calls, calling the caller back within each. */
+export function serveWithUpcall(self: Tcb): void {
+  receiveNext(self, receive(self, 0, NEVER));
+  for (;;) {
+    noteMessage();
+    const from = registers[R_SENDER]! as ThreadId;
+    const sequence = registers[R_SEQUENCE]!;
+    const word = registers[R_WORD]!;
+    registers[R_WORD] = word | UPCALL;
+    const result = call(self, from, indexOfTcb(self), CALL | 1, NEVER, NEVER);
+    if (result === OK) claimThat(registers[R_WORD] === (word | UPCALL | ANSWER), OWN_ANSWER);
+    note(ENDED_WITH, word & 0xff, result);
+    registers[R_WORD] = word | ANSWER;
+    receiveNext(self, replyAndReceive(self, from, sequence, REPLY | 1, NEVER));
+  }
+}
+
+/** Calls `to`, and serves the upcalls that come before the answer. */
+export function callServingUpcalls(self: Tcb, to: ThreadId, times: number): void {
+  for (let n = 1; n <= times; n++) {
+    registers[R_WORD] = wordOf(self, n);
+    let result = call(self, to, ANY_INDEX, CALL | 1, NEVER, NEVER);
+    const awaited = registers[R_CALLED]!;
+    while (result === OK && (registers[R_TAG]! & TAG_KIND) === CALL) {
+      note(SERVED, registers[R_WORD]!);
+      registers[R_WORD] = registers[R_WORD]! | ANSWER;
+      const from = registers[R_SENDER]! as ThreadId;
+      result = replyAndReceiveFrom(self, from, registers[R_SEQUENCE]!, REPLY | 1, to, awaited, NEVER);
+    }
+    if (result === OK) claimAnswer(self, to, n);
+    note(ENDED_WITH, n, result);
+  }
+}
+
+/** Ends the wait of a thread, if it waits; says whether it did. */
+export function cancelOnce(self: Tcb, tcb: Tcb): void {
+  note(ENDED_WITH, 1, cancel(tcb, ABORTED, indexOfTcb(self)) ? 1 : 0);
+}
+
+/** When agent number `agent` was killed, repairs what its task left; `frees`: and gives the records back. */
+export function repairAfter(self: Tcb, agent: number, task: TaskId, frees: boolean): void {
+  if (!awaitEnd(agent)) return;
+  repairTask(taskAt(task & INDEX_MASK), indexOfTcb(self));
+  if (frees) free(self, task);
+}
+
+/** When both agents have ended, repairs after those that were killed, in this order. */
+export function repairBoth(self: Tcb, first: number, firstTask: TaskId, second: number, secondTask: TaskId): void {
+  const firstKilled = awaitEnd(first);
+  const secondKilled = awaitEnd(second);
+  if (firstKilled) repairTask(taskAt(firstTask & INDEX_MASK), indexOfTcb(self));
+  if (secondKilled) repairTask(taskAt(secondTask & INDEX_MASK), indexOfTcb(self));
+}
+
+function free(self: Tcb, task: TaskId): void {
+  const record = taskAt(task & INDEX_MASK);
+  freeThreads(record, indexOfTcb(self));
+  freeTask(record);
+}
+
+/** As `repairAfter`, and at once takes a record for a thread of its own, which serves: the only free one. */
+export function repairAndServe(self: Tcb, agent: number, task: TaskId, own: TaskId): void {
+  if (!awaitEnd(agent)) return;
+  repairTask(taskAt(task & INDEX_MASK), indexOfTcb(self));
+  free(self, task);
+  const id = createThread(taskAt(own & INDEX_MASK), processorAt(own & INDEX_MASK), false);
+  note(MADE, id);
+  serve(tcbOf(id));
+}
+
+// Strings: item 0 is a pattern whose seed is the word.
+
+const ONE_ITEM = 1 << TAG_STRING_SHIFT;
+
+function putItem(length: number, seed: number): void {
+  outgoing[0] = makeBuffer(length, seed);
+  registers[R_STRING] = length;
+  registers[R_WORD] = seed;
+}
+
+/** What came is item 0 with the seed of its word, whole, in the window or out of it. */
+function claimItem(self: Tcb): void {
+  if (stringsIn(registers[R_TAG]!) === 0) return;
+  const length = registers[R_STRING]!;
+  let item = incoming[0];
+  if (item === undefined) {
+    item = allocateBytes(length);
+    takeBytes(peek(self + TCB_WINDOW), item, 0, length);
+  }
+  claimThat(holdsPattern(item, length, registers[R_WORD]!), WHOLE);
+}
+
+/** Calls with a string of `length` bytes; the answer may bring one. */
+export function callWithString(self: Tcb, to: ThreadId, times: number, length: number, receive_ms: number): void {
+  for (let n = 1; n <= times; n++) {
+    const tag = length === 0 ? CALL | 1 : CALL | 1 | ONE_ITEM;
+    if (length === 0) registers[R_WORD] = wordOf(self, n);
+    else putItem(length, wordOf(self, n));
+    const result = call(self, to, ANY_INDEX, tag, NEVER, receive_ms);
+    if (result === OK) claimItem(self);
+    if (result !== CUT) claimThat(registers[R_CUT] === 0, NOT_CUT);
+    note(ENDED_WITH, n, result);
+  }
+}
+
+/** Serves a number of calls, answering with strings of `length` bytes. */
+export function serveStrings(self: Tcb, times: number, length: number): void {
+  for (let n = 1; n <= times; n++) {
+    const result = receive(self, 0, NEVER);
+    note(ENDED_WITH, n, result);
+    if (result !== OK) continue;
+    noteMessage();
+    claimItem(self);
+    const from = registers[R_SENDER]! as ThreadId;
+    const sequence = registers[R_SEQUENCE]!;
+    if (length > 0) putItem(length, registers[R_WORD]! | ANSWER);
+    else registers[R_WORD] = registers[R_WORD]! | ANSWER;
+    reply(self, from, sequence, length > 0 ? REPLY | 1 | ONE_ITEM : REPLY | 1);
   }
 }

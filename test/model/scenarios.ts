@@ -1,100 +1,526 @@
 /** The scenarios: who does what, and what must be true when nothing happens any more. */
-import { NEVER, OK } from '../../src/layout/message.ts';
+import { HEADER_THREADS } from '../../src/layout/map.ts';
+import {
+  ABORTED,
+  CALL,
+  NEVER,
+  NO_SUCH_THREAD,
+  NOT_TAKEN,
+  NOT_YET,
+  OK,
+  PEER_GONE,
+  R_SEQUENCE,
+  R_WORD,
+  RECEIVE_TIMEOUT,
+  type Result,
+  SEND_TIMEOUT,
+} from '../../src/layout/message.ts';
+import { ANY_INDEX, INDEX_MASK } from '../../src/layout/params.ts';
 import type { Tcb } from '../../src/layout/tcb.ts';
-import type { AgentPlan } from './world.ts';
 import type { End, Scenario, System } from './system.ts';
+import { type AgentPlan, LOCK_SLICE_ms } from './world.ts';
 
-const client = (
-  system: System,
-  name: string,
-  self: Tcb,
-  to: Tcb,
-  times: number,
-  send = NEVER,
-  receive = NEVER,
-): AgentPlan => ({
-  name,
-  program: 'callTimes',
-  args: [self, system.idOf(to), times, send, receive],
-});
+/** A timeout: any that is no slice of the kernel's. */
+const SHORT_ms = 10;
+
+// Agents.
 
 const server = (self: Tcb): AgentPlan => ({ name: 'server', program: 'serve', args: [self], rests: true });
 
-/** Every call was answered, served once, and in the order of its caller. */
-function allServed(end: End, clients: readonly string[], times: number): string | null {
-  const { served } = end.of('server');
-  for (const name of clients) {
-    const { results } = end.of(name);
-    for (let n = 1; n <= times; n++) if (results.get(n) !== OK) return `call ${n} of ${name} gave ${results.get(n)}`;
-  }
-  if (new Set(served).size !== served.length) return `a message was served twice: ${served.join(' ')}`;
-  if (served.length !== clients.length * times) return `${served.length} messages were served`;
-  return inOrder(served);
+function client(system: System, name: string, self: Tcb, to: Tcb, times: number, send_ms = NEVER, receive_ms = NEVER) {
+  return { name, program: 'callTimes', args: [self, system.idOf(to), times, send_ms, receive_ms] };
 }
 
-/** Messages of one sender are served in the order in which it sent them. */
-function inOrder(served: readonly number[]): string | null {
+const sender = (system: System, name: string, self: Tcb, to: Tcb, times: number, send_ms = NEVER): AgentPlan => ({
+  name,
+  program: 'sendTimes',
+  args: [self, system.idOf(to), times, send_ms],
+});
+
+const killable = (plan: AgentPlan): AgentPlan => ({ ...plan, killable: true });
+
+/** Repairs when the agent with this number, of this task, was killed. */
+const reaper = (self: Tcb, agent: number, task: number, frees: boolean): AgentPlan => ({
+  name: 'reaper',
+  program: 'repairAfter',
+  args: [self, agent, task, frees],
+  rests: true,
+});
+
+// Checks.
+
+/** The first that is wrong. */
+const firstOf = (...wrong: readonly (string | null)[]): string | null => wrong.find((one) => one !== null) ?? null;
+
+/** The operations 1 to `times` of an agent ended once each, with one of these results. */
+function endedWith(end: End, name: string, times: number, ...allowed: readonly Result[]): string | null {
+  const { results, killed } = end.of(name);
+  if (killed) return null;
+  for (let n = 1; n <= times; n++) {
+    const result = results.get(n);
+    if (result === undefined || !allowed.includes(result)) return `operation ${n} of ${name} gave ${result}`;
+  }
+  return results.size > times ? `${name} says more than it did` : null;
+}
+
+/**
+ * What `taker` got: each message once, in the order of its sender; and of each sender all that it knows to be taken
+ * (`taken`), nothing that it knows not to be (`not`).
+ */
+function taken(
+  end: End,
+  taker: string,
+  senders: readonly string[],
+  yes: readonly Result[],
+  no: readonly Result[],
+): string | null {
+  const { served, killed } = end.of(taker);
   const last = new Map<number, number>();
   for (const word of served) {
-    if ((last.get(word >> 8) ?? 0) >= word) return `message ${word} was served behind a later one`;
+    if ((last.get(word >> 8) ?? 0) >= word) return `message ${word} came twice, or behind a later one`;
     last.set(word >> 8, word);
+  }
+  for (const name of senders) {
+    const index = end.threadOf(name);
+    for (const [n, result] of end.of(name).results) {
+      const was = served.includes((index << 8) | n);
+      if (yes.includes(result) && !was && !killed) return `message ${n} of ${name} gave ${result} and was not taken`;
+      if (no.includes(result) && was) return `message ${n} of ${name} gave ${result} and was taken`;
+    }
   }
   return null;
 }
 
+/** How many threads there are. */
+const threadsAre = (end: End, count: number): string | null =>
+  end.peek(HEADER_THREADS) === count ? null : `${end.peek(HEADER_THREADS)} threads are left, not ${count}`;
+
+const DEAD_PARTNER: readonly Result[] = [PEER_GONE, NOT_TAKEN, NO_SUCH_THREAD];
+
+/** Clients of one server, with their numbers of calls. */
+function clientsOf(
+  count: number,
+  times: number,
+  send_ms: number,
+  receive_ms: number,
+): Pick<Scenario, 'build' | 'check'> {
+  const names = ['client A', 'client B', 'client C'].slice(0, count);
+  return {
+    build(system) {
+      const main = system.task();
+      const s = system.thread('server', main);
+      const clients = names.map((name) =>
+        client(system, name, system.thread(name, main), s, times, send_ms, receive_ms),
+      );
+      return [server(s), ...clients];
+    },
+    check(end) {
+      const allowed = [
+        OK,
+        ...(send_ms === NEVER ? [] : [SEND_TIMEOUT]),
+        ...(receive_ms === NEVER ? [] : [RECEIVE_TIMEOUT]),
+      ];
+      return firstOf(
+        ...names.map((name) => endedWith(end, name, times, ...allowed)),
+        taken(end, 'server', names, [OK, RECEIVE_TIMEOUT], [SEND_TIMEOUT]),
+      );
+    },
+  };
+}
+
+/** Senders, one taker; thread 1 is the taker's. */
+function sendersOf(
+  names: readonly string[],
+  times: number,
+  send_ms: number,
+  take: readonly number[],
+): Pick<Scenario, 'build' | 'check'> {
+  return {
+    build(system) {
+      const main = system.task();
+      const t = system.thread('taker', main);
+      const taker = { name: 'taker', program: 'takeAll', args: [t, ...take], rests: take[0] === NEVER };
+      return [taker, ...names.map((name) => sender(system, name, system.thread(name, main), t, times, send_ms))];
+    },
+    check(end) {
+      return firstOf(
+        ...names.map((name) => endedWith(end, name, times, OK, ...(send_ms === NEVER ? [] : [SEND_TIMEOUT]))),
+        taken(end, 'taker', names, [OK], [SEND_TIMEOUT]),
+      );
+    },
+  };
+}
+
+/** A client and a server in tasks of their own, one of which is killed; the other's operations end. */
+function killed(
+  victim: 'client' | 'server',
+  times: number,
+  frees: boolean,
+): Pick<Scenario, 'build' | 'check' | 'kills' | 'nets' | 'reuses' | 'threads' | 'tasks'> {
+  return {
+    reuses: frees,
+    threads: 3,
+    tasks: 3,
+    kills: 1,
+    nets: [LOCK_SLICE_ms],
+    build(system) {
+      const main = system.task();
+      const [serverTask, clientTask] = [system.task(main), system.task(main)];
+      const r = system.thread('reaper', main);
+      const s = system.thread('server', serverTask);
+      const c = system.thread('client', clientTask);
+      const agents = [server(s), client(system, 'client', c, s, times)];
+      const number = victim === 'server' ? 0 : 1;
+      agents[number] = killable(agents[number]!);
+      return [...agents, reaper(r, number, victim === 'server' ? serverTask : clientTask, frees)];
+    },
+    check(end) {
+      const died = end.of(victim).killed;
+      return firstOf(
+        threadsAre(end, died && frees ? 2 : 3),
+        endedWith(end, 'client', times, OK, ...(died ? DEAD_PARTNER : [])),
+        taken(end, 'server', ['client'], [OK], [NOT_TAKEN, NO_SUCH_THREAD]),
+      );
+    },
+  };
+}
+
+/** Bytes of the windows in the scenarios with long messages, and of such a message: three pieces. */
+const WINDOW = 8;
+const LONG = 10;
+
+/**
+ * A client and a server in tasks of their own with small windows; `there` and `back` are the lengths of the strings.
+ */
+function strings(
+  there: number,
+  back: number,
+  receive_ms: number,
+  victim?: 'client' | 'server',
+  frees = false,
+): Pick<Scenario, 'build' | 'check' | 'kills' | 'nets' | 'reuses' | 'threads' | 'tasks' | 'windows'> {
+  return {
+    threads: 3,
+    tasks: 3,
+    windows: 2,
+    ...(victim === undefined ? {} : { kills: 1, nets: [LOCK_SLICE_ms], reuses: frees }),
+    build(system) {
+      const main = system.task();
+      const [serverTask, clientTask] = [system.task(main), system.task(main)];
+      const r = system.thread('reaper', main);
+      const s = system.thread('server', serverTask, WINDOW);
+      const c = system.thread('client', clientTask, WINDOW);
+      const agents: AgentPlan[] = [
+        { name: 'server', program: 'serveStrings', args: [s, 1, back], rests: true },
+        { name: 'client', program: 'callWithString', args: [c, system.idOf(s), 1, there, receive_ms] },
+      ];
+      if (victim === undefined) return agents;
+      const number = victim === 'server' ? 0 : 1;
+      agents[number] = killable(agents[number]!);
+      return [...agents, reaper(r, number, victim === 'server' ? serverTask : clientTask, frees)];
+    },
+    check(end) {
+      const died = victim !== undefined && end.of(victim).killed;
+      const dead = died ? DEAD_PARTNER : [];
+      return firstOf(
+        endedWith(end, 'client', 1, OK, ...dead, ...(receive_ms === NEVER ? [] : [RECEIVE_TIMEOUT])),
+        end.of('server').results.size === 0 ? null : endedWith(end, 'server', 1, OK, ...dead),
+        taken(end, 'server', ['client'], died ? [] : [OK], [NOT_TAKEN, NO_SUCH_THREAD]),
+      );
+    },
+  };
+}
+
 export const scenarios: readonly Scenario[] = [
+  { name: 'call-1x1', about: '1 client, 1 call, 1 server', threads: 2, ...clientsOf(1, 1, NEVER, NEVER) },
+  { name: 'call-1x2', about: '1 client, 2 calls, 1 server', threads: 2, ...clientsOf(1, 2, NEVER, NEVER) },
+  { name: 'call-2x1', about: '2 clients, 1 call each', threads: 3, preemptions: 2, ...clientsOf(2, 1, NEVER, NEVER) },
+  { name: 'call-2x2', about: '2 clients, 2 calls each', threads: 3, preemptions: 1, ...clientsOf(2, 2, NEVER, NEVER) },
   {
-    name: 'call-1x1',
-    about: '1 client, 1 call, 1 server',
+    name: 'receive-timeout',
+    about: 'replyAndReceive against a caller that times out, and calls again while the old reply is on its way',
     threads: 2,
-    build(system) {
-      const main = system.task();
-      const [s, c] = [system.thread('server', main), system.thread('client', main)];
-      return [server(s), client(system, 'client', c, s, 1)];
-    },
-    check: (end) => allServed(end, ['client'], 1),
+    ...clientsOf(1, 2, NEVER, SHORT_ms),
   },
   {
-    name: 'call-1x2',
-    about: '1 client, 2 calls, 1 server',
+    name: 'call-timeouts',
+    about: 'a caller with both timeouts, 2 calls',
     threads: 2,
-    build(system) {
-      const main = system.task();
-      const [s, c] = [system.thread('server', main), system.thread('client', main)];
-      return [server(s), client(system, 'client', c, s, 2)];
-    },
-    check: (end) => allServed(end, ['client'], 2),
+    ...clientsOf(1, 2, SHORT_ms, SHORT_ms),
   },
   {
-    name: 'call-2x1',
-    about: '2 clients, 1 call each, 1 server',
+    name: 'send-timeout',
+    about: 'a sender that gives up against a late receiver, 2 messages',
+    threads: 2,
+    ...sendersOf(['sender'], 2, SHORT_ms, [NEVER]),
+  },
+  {
+    name: 'send-receive-timeout',
+    about: 'a sender and a receiver that both give up',
+    threads: 2,
+    ...sendersOf(['sender'], 2, SHORT_ms, [SHORT_ms]),
+    check: (end) =>
+      firstOf(endedWith(end, 'sender', 2, OK, SEND_TIMEOUT), taken(end, 'taker', ['sender'], [OK], [SEND_TIMEOUT])),
+  },
+  {
+    name: 'send-2',
+    about: '2 senders, 1 with a timeout, 1 receiver',
     threads: 3,
     preemptions: 2,
     build(system) {
       const main = system.task();
-      const [s, a, b] = [
-        system.thread('server', main),
-        system.thread('client A', main),
-        system.thread('client B', main),
+      const t = system.thread('taker', main);
+      const [a, b] = [system.thread('sender A', main), system.thread('sender B', main)];
+      return [
+        { name: 'taker', program: 'takeAll', args: [t, NEVER], rests: true },
+        sender(system, 'sender A', a, t, 1, SHORT_ms),
+        sender(system, 'sender B', b, t, 2),
       ];
-      return [server(s), client(system, 'client A', a, s, 1), client(system, 'client B', b, s, 1)];
     },
-    check: (end) => allServed(end, ['client A', 'client B'], 1),
+    check: (end) =>
+      firstOf(
+        endedWith(end, 'sender A', 1, OK, SEND_TIMEOUT),
+        endedWith(end, 'sender B', 2, OK),
+        taken(end, 'taker', ['sender A', 'sender B'], [OK], [SEND_TIMEOUT]),
+      ),
   },
   {
-    name: 'call-2x2',
-    about: '2 clients, 2 calls each, 1 server',
+    name: 'closed-receive',
+    about: 'a closed receive with a timeout against a sender and a bystander who polls',
     threads: 3,
+    preemptions: 2,
+    build(system) {
+      const main = system.task();
+      const t = system.thread('taker', main);
+      const [a, b] = [system.thread('sender', main), system.thread('bystander', main)];
+      return [
+        { name: 'taker', program: 'takeFrom', args: [t, system.idOf(a), 1, SHORT_ms] },
+        sender(system, 'sender', a, t, 1, SHORT_ms),
+        sender(system, 'bystander', b, t, 1, SHORT_ms),
+      ];
+    },
+    check(end) {
+      const { results } = end.of('taker');
+      return firstOf(
+        endedWith(end, 'sender', 1, OK, SEND_TIMEOUT),
+        endedWith(end, 'bystander', 1, SEND_TIMEOUT),
+        taken(end, 'taker', ['sender', 'bystander'], [OK], [SEND_TIMEOUT]),
+        results.get(1) === end.of('sender').results.get(1) || results.get(1) === RECEIVE_TIMEOUT
+          ? null
+          : `the closed receive gave ${results.get(1)}`,
+      );
+    },
+  },
+  {
+    name: 'abort-1',
+    about: 'a call is cancelled at any moment',
+    threads: 3,
+    build(system) {
+      const main = system.task();
+      const [s, c] = [system.thread('server', main), system.thread('client', main)];
+      const a = system.thread('aborter', main);
+      return [server(s), client(system, 'client', c, s, 1), { name: 'aborter', program: 'cancelOnce', args: [a, c] }];
+    },
+    check(end) {
+      const aborted = end.of('client').results.get(1) === ABORTED;
+      return firstOf(
+        endedWith(end, 'client', 1, OK, ABORTED),
+        taken(end, 'server', ['client'], [OK], []),
+        (end.of('aborter').results.get(1) === 1) === aborted ? null : 'cancel says what did not happen',
+      );
+    },
+  },
+  {
+    name: 'abort-in-queue',
+    about: 'a polling-me queue of 3, the one in the middle cancelled',
+    threads: 5,
     preemptions: 1,
     build(system) {
       const main = system.task();
-      const [s, a, b] = [
-        system.thread('server', main),
-        system.thread('client A', main),
-        system.thread('client B', main),
+      const t = system.thread('taker', main);
+      const names = ['sender A', 'sender B', 'sender C'];
+      const threads = names.map((name) => system.thread(name, main));
+      const a = system.thread('aborter', main);
+      return [
+        { name: 'taker', program: 'takeAll', args: [t, NEVER], rests: true },
+        ...names.map((name, i) => sender(system, name, threads[i]!, t, 1)),
+        { name: 'aborter', program: 'cancelOnce', args: [a, threads[1]!] },
       ];
-      return [server(s), client(system, 'client A', a, s, 2), client(system, 'client B', b, s, 2)];
     },
-    check: (end) => allServed(end, ['client A', 'client B'], 2),
+    check(end) {
+      const aborted = end.of('sender B').results.get(1) === ABORTED;
+      return firstOf(
+        endedWith(end, 'sender A', 1, OK),
+        endedWith(end, 'sender B', 1, OK, ABORTED),
+        endedWith(end, 'sender C', 1, OK),
+        taken(end, 'taker', ['sender A', 'sender B', 'sender C'], [OK], [ABORTED]),
+        (end.of('aborter').results.get(1) === 1) === aborted ? null : 'cancel says what did not happen',
+      );
+    },
   },
+  {
+    name: 'c-before-a',
+    about: 'C polls while A is served: C is next, though A calls again',
+    threads: 3,
+    build(system) {
+      const main = system.task();
+      const s = system.thread('server', main);
+      const [a, c] = [system.thread('client A', main), system.thread('client C', main)];
+      const { native, registers } = system;
+      // The server has taken the call of A, and C polls.
+      const begin = (tcb: Tcb): number => {
+        registers[R_WORD] = ((system.idOf(tcb) & INDEX_MASK) << 8) | 1;
+        return native['startSend'](tcb, system.idOf(s), ANY_INDEX, CALL | 1, NEVER) as number;
+      };
+      system.openUp(s);
+      if (begin(a) !== OK) throw new Error('A is not taken');
+      native['takeMessage'](s);
+      const sequence = registers[R_SEQUENCE]!;
+      if (begin(c) !== NOT_YET) throw new Error('C does not poll');
+      const target = system.idOf(s) & INDEX_MASK;
+      return [
+        {
+          name: 'server',
+          program: 'serveFrom',
+          args: [s, system.idOf(a), sequence, ((system.idOf(a) & INDEX_MASK) << 8) | 1],
+          rests: true,
+        },
+        { name: 'client A', program: 'callOn', args: [a, system.idOf(s), 0, 2] },
+        { name: 'client C', program: 'callOn', args: [c, system.idOf(s), target, 1] },
+      ];
+    },
+    check(end) {
+      const { served } = end.of('server');
+      return firstOf(
+        endedWith(end, 'client A', 2, OK),
+        endedWith(end, 'client C', 1, OK),
+        served[1]! >> 8 === end.threadOf('client C') ? null : `served in the order ${served.join(' ')}`,
+      );
+    },
+  },
+  {
+    name: 'chain-3',
+    about: 'A calls B, which calls C to answer',
+    threads: 3,
+    preemptions: 3,
+    build(system) {
+      const main = system.task();
+      const [c, b] = [system.thread('server', main), system.thread('relay', main)];
+      const a = system.thread('client', main);
+      return [
+        server(c),
+        { name: 'relay', program: 'relay', args: [b, system.idOf(c)], rests: true },
+        client(system, 'client', a, b, 1),
+      ];
+    },
+    check: (end) =>
+      firstOf(endedWith(end, 'client', 1, OK), end.of('server').served.length === 1 ? null : 'the last was not called'),
+  },
+  {
+    name: 'upcall',
+    about: 'a call back to the caller inside its call',
+    threads: 2,
+    build(system) {
+      const main = system.task();
+      const [s, c] = [system.thread('server', main), system.thread('client', main)];
+      return [
+        { name: 'server', program: 'serveWithUpcall', args: [s], rests: true },
+        { name: 'client', program: 'callServingUpcalls', args: [c, system.idOf(s), 1] },
+      ];
+    },
+    check: (end) => firstOf(endedWith(end, 'client', 1, OK), endedWith(end, 'server', 1, OK)),
+  },
+  { name: 'kill-client', about: 'a client killed at any write, repaired', ...killed('client', 1, false) },
+  { name: 'kill-server', about: 'a server killed at any write, repaired', ...killed('server', 1, false) },
+  {
+    name: 'kill-client-free',
+    about: 'a client killed at any write, repaired, its record given back',
+    preemptions: 2,
+    ...killed('client', 1, true),
+  },
+  {
+    name: 'kill-server-free',
+    about: 'a server killed at any write, repaired, its record given back while the client has its id',
+    preemptions: 2,
+    ...killed('server', 1, true),
+  },
+  { name: 'string', about: 'a call with a string that fits the window', ...strings(5, 5, NEVER) },
+  { name: 'pieces', about: 'a call whose string goes in 3 pieces', ...strings(LONG, 0, NEVER) },
+  { name: 'pieces-back', about: 'an answer whose string comes in 3 pieces', ...strings(0, LONG, NEVER) },
+  { name: 'pieces-both', about: 'pieces there and back', ...strings(LONG, LONG, NEVER) },
+  { name: 'pieces-timeout', about: 'pieces back, to a caller that times out', ...strings(5, LONG, SHORT_ms) },
+  { name: 'pieces-kill-client', about: 'its sender killed among the pieces', ...strings(LONG, 0, NEVER, 'client') },
+  { name: 'pieces-kill-server', about: 'its receiver killed among the pieces', ...strings(LONG, 0, NEVER, 'server') },
+  { name: 'pieces-back-kill-client', about: 'the receiver of the answer killed', ...strings(0, LONG, NEVER, 'client') },
+  { name: 'pieces-back-kill-server', about: 'the sender of the answer killed', ...strings(0, LONG, NEVER, 'server') },
+  {
+    name: 'window-free',
+    about:
+      'the window of a dead receiver given back while a live sender writes a piece: seen as a race (CAVEATS, Reuse)',
+    fails: /data race/,
+    ...strings(0, LONG, NEVER, 'client', true),
+  },
+  {
+    name: 'upcall-kill-client',
+    about: 'the caller dies in its call, or while it serves the upcall',
+    threads: 3,
+    tasks: 3,
+    kills: 1,
+    nets: [LOCK_SLICE_ms],
+    build(system) {
+      const main = system.task();
+      const [serverTask, clientTask] = [system.task(main), system.task(main)];
+      const r = system.thread('reaper', main);
+      const s = system.thread('server', serverTask);
+      const c = system.thread('client', clientTask);
+      return [
+        { name: 'server', program: 'serveWithUpcall', args: [s], rests: true },
+        killable({ name: 'client', program: 'callServingUpcalls', args: [c, system.idOf(s), 1] }),
+        reaper(r, 1, clientTask, false),
+      ];
+    },
+    check(end) {
+      const died = end.of('client').killed;
+      return firstOf(
+        endedWith(end, 'client', 1, OK),
+        end.of('server').results.size === 0 ? null : endedWith(end, 'server', 1, OK, ...(died ? DEAD_PARTNER : [])),
+      );
+    },
+  },
+  ...(['server', 'client'] as const).map((first): Scenario => ({
+    name: `kill-both-${first}-first`,
+    about: `client and server killed, the ${first} repaired first, a third in the queue`,
+    threads: 4,
+    tasks: 3,
+    kills: 2,
+    nets: [LOCK_SLICE_ms],
+    preemptions: 1,
+    build(system) {
+      const main = system.task();
+      const [serverTask, clientTask] = [system.task(main), system.task(main)];
+      const r = system.thread('reaper', main);
+      const s = system.thread('server', serverTask);
+      const c = system.thread('client', clientTask);
+      const b = system.thread('bystander', main);
+      const dead = [
+        [0, serverTask],
+        [1, clientTask],
+      ];
+      if (first === 'client') dead.reverse();
+      return [
+        killable(server(s)),
+        killable(client(system, 'client', c, s, 1)),
+        client(system, 'bystander', b, s, 1),
+        { name: 'reaper', program: 'repairBoth', args: [r, ...dead.flat()], rests: true },
+      ];
+    },
+    check(end) {
+      const died = end.of('server').killed;
+      return firstOf(
+        endedWith(end, 'client', 1, OK, ...(died ? DEAD_PARTNER : [])),
+        endedWith(end, 'bystander', 1, OK, ...(died ? DEAD_PARTNER : [])),
+        taken(end, 'server', ['client', 'bystander'], [OK], [NOT_TAKEN, NO_SUCH_THREAD]),
+      );
+    },
+  })),
 ];

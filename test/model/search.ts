@@ -237,7 +237,11 @@ class Search {
     const { world, limits } = this;
     const bounded = limits.preemptions !== undefined;
     const [low, high] = world.key();
-    const number = this.seen.visit(bounded ? low + last * 0x3c6ef35f : low, high, bounded ? preemptions : 0);
+    const number = this.seen.visit(
+      bounded ? (low + Math.imul(last + 1, 0x3c6ef35f)) | 0 : low,
+      high,
+      bounded ? preemptions : 0,
+    );
     const from = this.frames.at(-1)?.number;
     if (!bounded && from !== undefined) this.edges.add(from, number < 0 ? -1 - number : number);
     if (number < 0) {

@@ -20,11 +20,22 @@ import { type Memory, mix } from './memory.ts';
 export const LOCK_SLICE_ms = 2;
 const SLICES_ms: readonly number[] = [LOCK_SLICE_ms, LISTEN_SLICE_ms, PARK_SLICE_ms];
 
-/** Plain accesses that may meet another agent's, each with the reason why that is right. */
+/** Fields of which plain accesses may meet another agent's, each with the reason why that is right. */
 export const HINTS: Readonly<Record<string, string>> = {
   TCB_STATE: 'its owner writes it plainly while it runs: no claim expects RUN, and the publication behind it orders it',
   TCB_QUEUE_FIRST: 'a look without the lock; who acts on it looks again, by an atomic load or under the lock',
   TCB_BELL: 'a ring too many is harmless; who sets a bell does so before its parked bit, which every ringer has seen',
+};
+
+const stale = 'read by who holds an id that may be stale: whatever it acts on is claimed with the generation of the id';
+/** The same for scenarios in which a record is given back while somebody still has its id. */
+export const IDENTITY: Readonly<Record<string, string>> = {
+  TCB_ID: stale,
+  TCB_TASK: stale,
+  TCB_CHIEF: stale,
+  TCB_HOME: stale,
+  TCB_TAKEN: stale,
+  TCB_PROCESSOR: stale,
 };
 
 /** What the scheduler may do with an agent. */
@@ -65,10 +76,10 @@ export interface AgentPlan {
   readonly name: string;
   /** Function of programs.ts, and its arguments. */
   readonly program: string;
-  readonly args: readonly number[];
+  readonly args: readonly (number | boolean)[];
   /** It may be killed, before any of its writes. */
   readonly killable?: boolean;
-  /** In the end it may sleep: a server that has nothing to do. */
+  /** In the end it may still wait: a server that has nothing to do. */
   readonly rests?: boolean;
   /** It may find, once, that its deadline is over although nobody woke it late. */
   readonly stalls?: boolean;
@@ -77,9 +88,10 @@ export interface AgentPlan {
 export interface WorldPlan {
   readonly agents: readonly AgentPlan[];
   readonly kills: number;
-  /** Slices that may end when nothing else can happen. */
+  /** Slices that may end once an agent was killed, by whose death a wakeup may be lost. */
   readonly nets: readonly number[];
   readonly claims: readonly string[];
+  readonly hints: Readonly<Record<string, string>>;
   readonly nameOf: (thread: number) => string;
 }
 
@@ -108,7 +120,7 @@ export class World {
     this.memory = memory;
     this.plan = plan;
     this.killsLeft = plan.kills;
-    this.isHint = Uint8Array.from(memory.words, (_, cell) => (memory.fieldOf(cell) in HINTS ? 1 : 0));
+    this.isHint = Uint8Array.from(memory.words, (_, cell) => (memory.fieldOf(cell) in plan.hints ? 1 : 0));
     this.agents = plan.agents.map(({ program, args }, number) => {
       const agent = new Agent(machine, number, null);
       agent.begin(program, args);
@@ -134,7 +146,7 @@ export class World {
       if (status === READY && agent.operation === NOW && this.mayBeLate(agent)) found.push(i * 4 + LATE);
       if (this.killsLeft > 0 && plan.killable === true && this.isKillPoint(agent)) found.push(i * 4 + KILL);
     }
-    if (!found.some((choice) => (choice & 3) !== KILL)) {
+    if (this.killsLeft < this.plan.kills) {
       for (const [i, agent] of this.agents.entries()) {
         if (agent.status === ASLEEP && this.plan.nets.includes(agent.c)) found.push(i * 4 + TIME_OUT);
       }
@@ -171,17 +183,14 @@ export class World {
     const what = choice & 3;
     if (what === KILL) {
       this.tell(agent, 'is killed');
-      agent.status = KILLED;
-      agent.plain = [];
-      agent.stack = [];
-      agent.registers.fill(0);
+      agent.die();
       this.killsLeft--;
       agent.updateHash();
       return;
     }
     agent.plain = [];
     if (what === TIME_OUT) {
-      agent.time_ms += agent.c;
+      if (!SLICES_ms.includes(agent.c)) agent.time_ms += agent.c;
       this.wakeUp(agent, true);
     } else if (agent.status === WOKEN) this.wakeUp(agent, false);
     else {
@@ -405,8 +414,7 @@ export class World {
   stuck(): string[] {
     return this.agents
       .filter(({ status, number }) => {
-        if (status === ENDED || status === KILLED) return false;
-        return status !== ASLEEP || this.plan.agents[number]!.rests !== true;
+        return status !== ENDED && status !== KILLED && this.plan.agents[number]!.rests !== true;
       })
       .map((agent) => `${this.plan.agents[agent.number]!.name} sleeps for ever in ${agent.where().join(' > ')}`);
   }
