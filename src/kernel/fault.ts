@@ -84,7 +84,7 @@ const isClaimedAlive = (state: number, task: number): boolean => {
 
 /** Step 3 for one living thread: ends its wait if it is for a thread of the dead task. */
 function answer(tcb: Tcb, task: number, holder: number): void {
-  const partnerOfTransfer = peek(tcb + TCB_TRANSFER);
+  const partnerOfTransfer = load(tcb + TCB_TRANSFER);
   if (partnerOfTransfer !== 0 && isOf(tcbOf(partnerOfTransfer), task)) abortTransfer(tcb, tcbOf(partnerOfTransfer));
   for (;;) {
     const state = load(tcb + TCB_STATE);

@@ -209,7 +209,7 @@ function scatter(self: Tcb, count: number): Result {
 export function sendPieces(self: Tcb, target: Tcb, count: number): Result {
   const half = (peek(target + TCB_WINDOW_BYTES) / PIECES) | 0;
   const base = peek(target + TCB_WINDOW);
-  poke(self + TCB_TRANSFER, peek(target + TCB_ID));
+  store(self + TCB_TRANSFER, peek(target + TCB_ID));
   let piece = 0;
   let used = 0;
   for (let i = 0; i < count; i++) {
@@ -236,7 +236,7 @@ export function sendPieces(self: Tcb, target: Tcb, count: number): Result {
 function receivePieces(self: Tcb, count: number): Result {
   const half = (peek(self + TCB_WINDOW_BYTES) / PIECES) | 0;
   const base = peek(self + TCB_WINDOW);
-  poke(self + TCB_TRANSFER, peek(self + TCB_SENDER));
+  store(self + TCB_TRANSFER, peek(self + TCB_SENDER));
   let piece = 0;
   let used = 0;
   for (let i = 0; i < count; i++) {
@@ -258,7 +258,7 @@ function receivePieces(self: Tcb, count: number): Result {
 }
 
 function endTransfer(self: Tcb, result: Result): Result {
-  poke(self + TCB_TRANSFER, 0);
+  store(self + TCB_TRANSFER, 0);
   return result;
 }
 
