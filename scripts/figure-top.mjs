@@ -25,6 +25,7 @@ async function picture() {
   const child = spawn(developmentNode(), [program], { stdio: ['ignore', 'pipe', 'inherit'] });
   try {
     await once(child.stdout, 'data');
+    // The supervisor opens its socket a moment after it has started.
     await sleep(period_ms);
     const { systems } = await findSystems();
     const shop = systems.find(({ pid }) => pid === child.pid);

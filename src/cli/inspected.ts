@@ -3,7 +3,8 @@ import { NO_RATES, ratesBetween } from '../inspect/rates.ts';
 import type { ThreadView } from '../inspect/snapshot.ts';
 import { formatTime, isIdle, labelOf, printable, type Row, waitText } from '../inspect/table.ts';
 import { chainsIn, ringsIn } from '../inspect/waits.ts';
-import { findSystems, type Found, type Inspected, type Inspection } from '../servers/inspect/api.ts';
+import { findSystems, type Found, type Inspected } from '../servers/inspect/api.ts';
+import type { Inspection } from '../servers/inspect/protocol.ts';
 
 /** Systems that fit a word of the command line: a process id, or a name. No word fits all. */
 const fits = (system: Inspected, word: string | undefined): boolean =>

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { ratesBetween } from '../inspect/rates.ts';
 import { sortRows, tableLines } from '../inspect/table.ts';
 import { chainsIn, ringsIn } from '../inspect/waits.ts';
-import type { Inspection } from '../servers/inspect/api.ts';
+import type { Inspection } from '../servers/inspect/protocol.ts';
 import { busyRows, chooseSystems, endWithReader, rowsOf, summary, systemLines, waitLines } from './inspected.ts';
 
 const USAGE = `Usage: l3 ps [NAME|PID] [--json]

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TaskView, ThreadView } from '../inspect/snapshot.ts';
 import { widthOf } from '../inspect/table.ts';
-import type { Inspection } from '../servers/inspect/api.ts';
+import type { Inspection } from '../servers/inspect/protocol.ts';
 import { pictureOf, type Screen, Top } from './top.ts';
 
 const task = (id: number, name: string): TaskView => ({
@@ -14,8 +14,10 @@ const task = (id: number, name: string): TaskView => ({
   chief: null,
   server: id,
   processor: id,
+  origin: id,
   restarts: 0,
   exitCode: null,
+  reason: '',
 });
 
 const thread = (id: number, more: Partial<ThreadView> = {}): ThreadView => ({

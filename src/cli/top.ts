@@ -5,7 +5,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type ColumnName, cut, sortRows, tableLines, wrap } from '../inspect/table.ts';
-import type { Inspected, Inspection } from '../servers/inspect/api.ts';
+import type { Inspected } from '../servers/inspect/api.ts';
+import type { Inspection } from '../servers/inspect/protocol.ts';
 import { busyRows, chooseSystems, endWithReader, rowsOf, summary, systemLines, waitLines } from './inspected.ts';
 
 const USAGE = `Usage: l3 top [NAME|PID] [--count N]

@@ -9,7 +9,10 @@ import {
   TASK_EXIT_CODE,
   TASK_NAME_BYTES,
   TASK_NAME_MAX,
+  TASK_ORIGIN,
+  TASK_RESTARTS,
   TASK_SERVER,
+  TASK_SPARE,
   TASK_STATE,
 } from '../layout/task.ts';
 import {
@@ -32,9 +35,10 @@ import {
   waiting,
 } from '../layout/tcb.ts';
 import { now_ms } from '../platform/clock.ts';
+import { setReason } from '../user/incarnations.ts';
 import { setName } from '../user/names.ts';
 import { freeAll, idOf, makeTask, makeThread, root, TASKS, THREADS } from '../../test/support/kernel.ts';
-import { takeSnapshot, type ThreadView } from './snapshot.ts';
+import { takeSnapshot, type TaskView, type ThreadView } from './snapshot.ts';
 
 afterEach(freeAll);
 
@@ -112,7 +116,7 @@ test('roles, totals and counters', () => {
 test('tasks with their names, chiefs and exit codes', () => {
   const other = makeTask(root.id);
   setName(other.task, 'größe 😀');
-  const taskView = (): object => takeSnapshot().tasks.find(({ id }) => id === other.id)!;
+  const taskView = (): TaskView => takeSnapshot().tasks.find(({ id }) => id === other.id)!;
   assert.deepEqual(taskView(), {
     id: other.id,
     name: 'größe 😀',
@@ -121,11 +125,21 @@ test('tasks with their names, chiefs and exit codes', () => {
     chief: root.id,
     server: null,
     processor: other.id & 0xffff,
+    origin: other.id,
     restarts: 0,
     exitCode: null,
+    reason: '',
   });
+  store(other.task + TASK_STATE, TASK_SPARE);
+  poke(other.task + TASK_RESTARTS, -1);
+  assert.deepEqual([taskView().state, taskView().restarts], ['spare', 0]);
   store(other.task + TASK_STATE, TASK_DEAD);
   poke(other.task + TASK_EXIT_CODE, 7);
+  poke(other.task + TASK_RESTARTS, 2);
+  poke(other.task + TASK_ORIGIN, 65_999);
+  setReason(other.task, 'out of memory');
+  const { restarts, origin: first, reason } = taskView();
+  assert.deepEqual([restarts, first, reason], [2, 65_999, 'out of memory']);
   assert.deepEqual(
     takeSnapshot().tasks.map(({ state, exitCode }) => [state, exitCode]),
     [

@@ -19,12 +19,21 @@ import {
   TASK_KIND,
   TASK_KIND_LOCAL,
   TASK_KIND_MAIN,
+  TASK_KIND_SUPERVISOR,
+  TASK_KIND_WASM,
   TASK_KIND_WORKER,
   TASK_NAME,
   TASK_NAME_BYTES,
   TASK_NAME_MAX,
+  TASK_ORIGIN,
   TASK_PROCESSOR,
+  TASK_REASON,
+  TASK_REASON_BYTES,
+  TASK_REASON_MAX,
+  TASK_REPLACED,
+  TASK_RESTARTS,
   TASK_SERVER,
+  TASK_SPARE,
   TASK_STARTING,
   TASK_STATE,
   type TaskRecord,
@@ -58,9 +67,12 @@ import {
 import { load, peek, takeBytes } from '../platform/atomics.ts';
 import { now_ms } from '../platform/clock.ts';
 
-/** `local` tasks live in their spawner's agent; `main` is the program that booted the system. */
-export type TaskKindName = 'worker' | 'local' | 'main' | 'other';
-export type TaskStateName = 'starting' | 'alive' | 'dead' | 'other';
+/** `local` and `wasm` tasks live in their spawner's agent; `main` is the program that booted the system. */
+export type TaskKindName = 'worker' | 'local' | 'wasm' | 'main' | 'supervisor' | 'other';
+/**
+ * `spare`: booted in reserve, to take the place of another incarnation; `replaced`: another is about to take its place.
+ */
+export type TaskStateName = 'starting' | 'alive' | 'dead' | 'spare' | 'replaced' | 'other';
 
 export interface TaskView {
   readonly id: number;
@@ -72,10 +84,14 @@ export interface TaskView {
   /** Thread that serves calls to it, which is `task.id` of the public surface; null until there is one. */
   readonly server: number | null;
   readonly processor: number;
+  /** Id of the first incarnation of a task that was started again; its own id before. */
+  readonly origin: number;
   /** Incarnations before this one. */
   readonly restarts: number;
   /** Null while it lives. */
   readonly exitCode: number | null;
+  /** Why it has ended, '' while it lives. */
+  readonly reason: string;
 }
 
 /** What a thread is to its task: `call` is one `.async` call in flight or the place for one. */
@@ -132,22 +148,27 @@ const KINDS: Readonly<Record<number, TaskKindName>> = {
   [TASK_KIND_WORKER]: 'worker',
   [TASK_KIND_LOCAL]: 'local',
   [TASK_KIND_MAIN]: 'main',
+  [TASK_KIND_SUPERVISOR]: 'supervisor',
+  [TASK_KIND_WASM]: 'wasm',
 };
 const TASK_STATES: Readonly<Record<number, TaskStateName>> = {
   [TASK_STARTING]: 'starting',
   [TASK_ALIVE]: 'alive',
   [TASK_DEAD]: 'dead',
+  [TASK_SPARE]: 'spare',
+  [TASK_REPLACED]: 'replaced',
 };
 /** Readings of one record before it is taken as it is. */
 const TRIES = 4;
 
 const decoder = new TextDecoder();
 
-function nameOf(task: TaskRecord): string {
-  // The length may be that of another name than the bytes: it must not lead beyond the record.
-  const length = Math.min(Math.max(peek(task + TASK_NAME_BYTES), 0), TASK_NAME_MAX);
+/** A text of at most `max` bytes in kernel memory. */
+function textAt(at: number, lengthAt: number, max: number): string {
+  // The length may be that of another text than the bytes: it must not lead beyond the record.
+  const length = Math.min(Math.max(peek(lengthAt), 0), max);
   const bytes = new Uint8Array(length);
-  takeBytes((task + TASK_NAME) * 4, bytes, 0, length);
+  takeBytes(at * 4, bytes, 0, length);
   return decoder.decode(bytes);
 }
 
@@ -155,16 +176,21 @@ const orNull = (id: number): number | null => (id === 0 ? null : id);
 
 function readTask(task: TaskRecord): TaskView {
   const state = load(task + TASK_STATE);
+  const id = peek(task + TASK_ID);
+  const isDead = state === TASK_DEAD;
   return {
-    id: peek(task + TASK_ID),
-    name: nameOf(task),
+    id,
+    name: textAt(task + TASK_NAME, task + TASK_NAME_BYTES, TASK_NAME_MAX),
     kind: KINDS[peek(task + TASK_KIND)] ?? 'other',
     state: TASK_STATES[state] ?? 'other',
     chief: orNull(peek(task + TASK_CHIEF)),
     server: orNull(peek(task + TASK_SERVER)),
     processor: peek(task + TASK_PROCESSOR),
-    restarts: 0,
-    exitCode: state === TASK_DEAD ? peek(task + TASK_EXIT_CODE) : null,
+    origin: peek(task + TASK_ORIGIN) || id,
+    // A spare has -1.
+    restarts: Math.max(0, peek(task + TASK_RESTARTS)),
+    exitCode: isDead ? peek(task + TASK_EXIT_CODE) : null,
+    reason: isDead ? textAt(task + TASK_REASON, task + TASK_REASON_BYTES, TASK_REASON_MAX) : '',
   };
 }
 

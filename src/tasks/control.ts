@@ -58,6 +58,8 @@ export interface SupervisorStart {
   readonly control: MessagePort;
   readonly first: Launch;
   readonly log: LogTarget;
+  /** What the system is called: the main script's file name without its extension. */
+  readonly name: string;
 }
 
 /** Where the supervisor's reports go: to stderr, to the `log` function of boot, or nowhere. */
@@ -75,7 +77,7 @@ export type Request =
   | { readonly kind: 'end' };
 
 export type Notice =
-  /** A task has ended for good. `error`: what its worker threw, or what kept it from starting. */
+  /** A task has ended for good. `error`: what its worker threw, or what kept it from starting, made plain. */
   | {
       readonly kind: 'exited';
       readonly origin: number;

@@ -3,6 +3,7 @@
  * first worker; a worker was given its port. When the supervisor ends, everything it was the parent of has ended with
  * it, and the main thread repairs what is left.
  */
+import { basename } from 'node:path';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, SHARE_ENV, Worker } from 'node:worker_threads';
 import { load, peek, poke, store } from '#atomics';
 import { freeThreads, repairTask } from '../kernel/fault.ts';
@@ -128,6 +129,7 @@ function startSupervisor(first: Launch): void {
     control: port2,
     first,
     log: target,
+    name: basename(process.argv[1] ?? 'node').replace(/\.[^.]*$/, ''),
   };
   const worker = new Worker(bootstrap.supervisor, {
     eval: true,

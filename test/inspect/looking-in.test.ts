@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { directory } from '../../src/servers/inspect/address.ts';
+import { boot } from '../../src/index.ts';
+import { directory, listAddresses } from '../../src/servers/inspect/address.ts';
 import { end, eventually, l3, l3Head, type Outcome, place, startSystem } from './support.ts';
 
 interface ThreadDocument {
@@ -20,7 +21,12 @@ interface PsDocument {
   readonly system: { readonly name: string; readonly pid: number; readonly node: string };
   readonly time_ms: number;
   readonly totals: { readonly tasks: number; readonly threads: number };
-  readonly tasks: readonly { readonly name: string; readonly kind: string; readonly restarts: number }[];
+  readonly tasks: readonly {
+    readonly name: string;
+    readonly kind: string;
+    readonly state: string;
+    readonly restarts: number;
+  }[];
   readonly threads: readonly ThreadDocument[];
   readonly rings: readonly (readonly number[])[];
   readonly chains: readonly (readonly number[])[];
@@ -119,6 +125,28 @@ test('a system at work shows its rates, and top prints as many tables as it is t
   assert.deepEqual([stopped.code, stopped.out], [1, '']);
   assert.match(stopped.err, new RegExp(`; ${child.pid} does not answer`));
   await end(child);
+});
+
+test('a task that was started again says how often', async () => {
+  const child = await startSystem('phoenix', 'restarted');
+  const { tasks } = documentOf(await l3('ps', 'phoenix', '--json'));
+  const [fourth, ...others] = tasks.filter(({ name, state }) => name === 'fourth' && state === 'alive');
+  assert.deepEqual([fourth!.restarts, others.length], [1, 0]);
+  assert.match((await l3('ps', 'phoenix')).out, / fourth +worker +.* 1\n/);
+  await end(child);
+});
+
+test('a system that was shut down is not seen any more, though its process goes on', async () => {
+  const system = await boot();
+  const task = await system.spawn<typeof import('./fixtures/tasks.ts')>(
+    new URL('./fixtures/tasks.ts', import.meta.url),
+  );
+  const isHere = async (): Promise<boolean> => listAddresses().some(({ pid }) => pid === process.pid);
+  assert.equal(await eventually(isHere, (here) => here), true);
+  assert.match((await l3('ps', String(process.pid))).out, /^looking-in\.test \(\d+\): up .*\n/);
+  assert.equal(task.sync.add(1, 2), 3);
+  await system.shutdown();
+  assert.equal(await isHere(), false);
 });
 
 test('a reader that has enough ends the command in silence', async () => {

@@ -1,11 +1,12 @@
 /** Systems in processes of their own, and the command `l3` beside them, in a temporary directory that only they use. */
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { listAddresses } from '../../src/servers/inspect/address.ts';
 
 /** From here on this process, and those it starts, find and make sockets nowhere else. */
 export const place: string = mkdtempSync(join(tmpdir(), 'l3-in-'));
@@ -34,10 +35,16 @@ export async function end(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** A running system, once it can be looked into. */
-export async function startSystem(name: string, how: 'calls' | 'blocked'): Promise<ChildProcess> {
-  const child = start([pathOf('./fixtures/system.ts'), name, how]);
+/** A running system, once it can be looked into. It is called after its main script, so each has one of its own. */
+export async function startSystem(name: string, how: 'calls' | 'blocked' | 'restarted'): Promise<ChildProcess> {
+  const script = join(place, `${name}.mjs`);
+  writeFileSync(script, `import ${JSON.stringify(new URL('./fixtures/system.ts', import.meta.url).href)};\n`);
+  const child = start([script, how]);
   await once(child.stdout!, 'data');
+  await eventually(
+    async () => listAddresses(),
+    (addresses) => addresses.some(({ pid }) => pid === child.pid),
+  );
   return child;
 }
 

@@ -1,34 +1,13 @@
-/**
- * What passes over an inspection socket, and the side that asks: another process of the same user. A request is one
- * line, its answer one line of JSON.
- */
+/** The side that asks: another process of the same user, which looks for systems and their snapshots. */
 import { statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import type { Snapshot } from '../../inspect/snapshot.ts';
 import { type Address, listAddresses, removeAddress } from './address.ts';
+import { type Inspection, REQUEST } from './protocol.ts';
 
-/** The one request there is. */
-export const REQUEST = 'snapshot';
-/** A request is no longer than this, its end included. */
-export const REQUEST_BYTES_MAX = 64;
 /** A supervisor runs no code but its own: who does not answer within this time is stopped or suspended. */
 const ANSWER_ms = 3000;
 /** A socket file is there shortly before anybody listens at it; one that is older and refuses is left over. */
 const LISTEN_ms = 2000;
-
-export interface SystemInfo {
-  /** File name of the program that booted it, without its extension. */
-  readonly name: string;
-  readonly pid: number;
-  /** Version of Node. */
-  readonly node: string;
-}
-
-export interface Inspection extends Snapshot {
-  readonly system: SystemInfo;
-  /** Names of the methods that threads call at the moment, by thread id, as far as they are known. */
-  readonly methods: Readonly<Record<number, string>>;
-}
 
 /** A system that answers. */
 export interface Inspected {

@@ -42,7 +42,7 @@ afterEach(() => {
 
 after(() => places.forEach((place) => rmSync(place, { recursive: true })));
 
-function open(name = 'demo', methodName?: (task: number, method: number) => string): string {
+function open(name = 'demo', methodName?: (task: number, method: number) => string | undefined): string {
   const inspection = openInspection({ name, ...(methodName === undefined ? {} : { methodName }) });
   opened.push(inspection);
   assert.ok(inspection.path !== null);
@@ -97,7 +97,7 @@ test('methods have the names that the supervisor knows', async () => {
     store(tcb + TCB_STATE, waiting(idOf(tcb), idOf(b)));
     poke(tcb + TCB_TAG, CALL | (method << TAG_METHOD_SHIFT));
   }
-  open('demo', (task, method) => (task === root.id && method === 3 ? 'add' : ''));
+  open('demo', (task, method) => (task === root.id && method === 3 ? 'add' : undefined));
   const [system] = (await findSystems()).systems;
   assert.deepEqual(system!.first.methods, { [idOf(a)]: 'add' });
   system!.close();

@@ -5,20 +5,26 @@
  * Looking in is a help, not a service: when the socket cannot be made the system goes on without one, and says why
  * under NODE_DEBUG=l3kernel.
  */
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { debuglog } from 'node:util';
 import { threadId } from 'node:worker_threads';
 import { type Snapshot, takeSnapshot } from '../../inspect/snapshot.ts';
+import { METHOD_DESCRIBE, METHOD_HOST } from '../../rpc/serve.ts';
 import { addressOf, closeToOthers, makeDirectory, removeAddress } from './address.ts';
-import { type Inspection, REQUEST, REQUEST_BYTES_MAX } from './api.ts';
+import { type Inspection, REQUEST, REQUEST_BYTES_MAX } from './protocol.ts';
 
 const debug = debuglog('l3kernel');
+
+/**
+ * Name of a method: of the exports of a task, or, from METHOD_HOST on, of the functions that the task was granted.
+ * Undefined when it is not known.
+ */
+type MethodName = (task: number, method: number) => string | undefined;
 
 export interface InspectionOptions {
   /** Name of the system: the file name of its main script, without the extension. */
   readonly name: string;
-  /** Name of a task's method, '' when it is not known. */
-  readonly methodName?: (task: number, method: number) => string;
+  readonly methodName?: MethodName;
 }
 
 /** An open socket. */
@@ -33,6 +39,8 @@ export interface OpenInspection {
 export function openInspection(options: InspectionOptions): OpenInspection {
   const path = addressOf(process.pid, threadId);
   const connections = new Set<Socket>();
+  // Not at the top: the supervisor loads this file while the program waits for its first answer.
+  const { createServer } = process.getBuiltinModule('node:net');
   const server = createServer((socket) => {
     connections.add(socket);
     socket.on('close', () => connections.delete(socket));
@@ -96,16 +104,14 @@ function inspection({ name, methodName }: InspectionOptions): Inspection {
   };
 }
 
-function namesOfMethods(
-  { threads }: Snapshot,
-  methodName: (task: number, method: number) => string,
-): Record<number, string> {
+function namesOfMethods({ threads }: Snapshot, methodName: MethodName): Record<number, string> {
   const taskOf = new Map(threads.map(({ id, task }) => [id, task]));
   const names: Record<number, string> = {};
-  for (const { id, partner, method } of threads) {
-    const task = partner === null ? undefined : taskOf.get(partner);
-    const name = task === undefined || method === null ? '' : methodName(task, method);
-    if (name !== '') names[id] = name;
+  for (const { id, task, partner, method } of threads) {
+    const callee = partner === null ? undefined : taskOf.get(partner);
+    if (callee === undefined || method === null) continue;
+    const name = method === METHOD_DESCRIBE ? 'exports' : methodName(method >= METHOD_HOST ? task : callee, method);
+    if (name !== undefined) names[id] = name;
   }
   return names;
 }

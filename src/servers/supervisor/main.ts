@@ -14,6 +14,8 @@ import type { TaskId } from '../../layout/task.ts';
 import { attach } from '../../user/agent.ts';
 import type { Notice, SupervisorStart } from '../../tasks/control.ts';
 import { writeAll } from '../console/server.ts';
+import { METHOD_FIRST } from '../../rpc/serve.ts';
+import { openInspection } from '../inspect/server.ts';
 import { first } from './first.ts';
 import { beginFirst, endAll, hear, type Parent, serviceTable } from './services.ts';
 
@@ -25,6 +27,9 @@ const checks: { readonly every_ms: number; readonly check: () => void }[] = [];
 
 /** The task id of every incarnation, with its url and the names of its exports in the order of their method numbers. */
 export { serviceTable };
+
+const methodName = (task: number, method: number): string | undefined =>
+  serviceTable(task)?.names[method - METHOD_FIRST];
 
 let report: (line: string) => void = () => {};
 
@@ -62,6 +67,8 @@ function begin(start: SupervisorStart): void {
     else hear(main, request);
   });
   for (const { every_ms, check } of checks) setInterval(check, every_ms);
+  // Later: now the program waits for its first answer.
+  setTimeout(() => openInspection({ name: start.name, methodName }), BEAT_ms);
 }
 
 process.on('uncaughtException', (error) => {
