@@ -39,7 +39,7 @@ export const codes: Record<BreakKind, string> = {
   exit: 'ERR_IPC_PEER_GONE',
   heap: 'ERR_IPC_PEER_GONE',
   throw: 'TypeError',
-  ring: 'ERR_IPC_TIMEOUT',
+  ring: 'ERR_IPC_DEADLOCK',
   kill: 'ERR_IPC_PEER_GONE',
   loop: 'ERR_IPC_TIMEOUT',
 };

@@ -44,7 +44,7 @@ async function measured(kind: string): Promise<CorpusResult> {
   return JSON.parse(stdout) as CorpusResult;
 }
 
-test('l3kernel makes the same content by the same calls as no walls', { timeout: 25_000 }, async () => {
+test('l3kernel makes the same content by the same calls as no walls', { timeout: 60_000 }, async () => {
   const [direct, behind] = [await measured('direct'), await measured('l3kernel')];
   assert.deepEqual(behind.digests, direct.digests);
   assert.equal(behind.hash, direct.hash);

@@ -3,7 +3,6 @@
  *
  * Invariant: after a break every part that was touched answers again, or the break itself is an error.
  */
-import { IpcError } from 'l3kernel';
 import type { Page } from '../tasks/parse.ts';
 import type { Account } from './account.ts';
 import { line_time_max_ms } from './l3kernel-tasks.ts';
@@ -14,8 +13,8 @@ import type { BreakKind, BreakOutcome, Inside, TaskLine } from './walls.ts';
 export const loop_time_max_ms = 500;
 /** Who kills waits until the victim is at work. */
 const before_kill_ms = 50;
-/** A net under the deadlock detection; and a heap that fills slowly is a defect of the machine. */
-const break_time_max_ms = 4000;
+/** A net under the supervisor, which ends all of these far earlier. */
+const break_time_max_ms = 10_000;
 
 export function openInside(tasks: Tasks, account: Account, noteBlocks: (page: Page) => Page): Inside {
   return {
@@ -27,15 +26,9 @@ export function openInside(tasks: Tasks, account: Account, noteBlocks: (page: Pa
       );
     },
     async breakPart(kind) {
-      const parts = touched[kind];
-      const before = tasks.all();
       const { error, error_ms } = await errorOf(breaks[kind](tasks));
       const mending_ms = performance.now();
-      // A task that was late is still busy; the others are looked at by asking them.
-      if (error instanceof IpcError && error.code === 'ERR_IPC_TIMEOUT') {
-        for (const part of parts) await tasks.replace(part, before[part]);
-      }
-      for (const part of parts) await probes[part](tasks);
+      for (const part of touched[kind]) await probes[part](tasks);
       return { ...describe(error), error_ms, mended_ms: performance.now() - mending_ms };
     },
   };
@@ -112,13 +105,13 @@ function describe(error: unknown): Pick<BreakOutcome, 'code' | 'message'> {
   return { code, message: error.message };
 }
 
-function taskLines({ system, replaced }: Tasks): TaskLine[] {
+function taskLines({ system, restartsBefore }: Tasks): TaskLine[] {
   const tasks = system.tasks();
   const names = new Map<number, string>(tasks.map(({ id, name }) => [id, name]));
   return tasks.map(({ id, name, kind, state, partner, counts }) => ({
     ...{ id, name, kind, state },
     partner: partner === undefined ? undefined : names.get(partner),
     ...{ sent: counts.sent ?? 0, bytes: counts.bytes ?? 0, parks: counts.parks ?? 0 },
-    restarts: (counts.restarts ?? 0) + replaced(name),
+    restarts: (counts.restarts ?? 0) + restartsBefore(name),
   }));
 }

@@ -36,7 +36,9 @@ test('a highlighter that ended is replaced, and the parser finds it', { timeout:
 test('the parser looks again for a highlighter that was replaced', { timeout: 20_000 }, async () => {
   const system = await boot();
   // Tasks of other names than those of the walls, but for the one that is looked up.
-  const parse: Task<Parts['parse']> = await system.spawn<Parts['parse']>(taskModules.parse, { name: 'another parser' });
+  const parse: Task<Parts['parse']> = await system.spawn<Parts['parse']>(taskModules.parse, {
+    ...{ name: 'another parser', host: { documents: () => [] } },
+  });
   assert.equal((await parse.async.parse('a.md', twoBlocks)).blocks, 2);
   await assert.rejects(async () => walls.parse('a.md', '```exit\nx\n```\n'));
   assert.equal(await textOf(twoBlocks), 'block 1 block 2');

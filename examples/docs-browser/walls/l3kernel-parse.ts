@@ -1,22 +1,28 @@
 /**
  * The parser as a task of l3kernel: it finds the task `highlight` by its name and calls it without asking its chief.
  *
- * Invariant: a highlighter that was replaced is found again at the next call, and one that does not come back is given
- * up after a time, so that the parser never waits for ever.
+ * Invariant: a highlighter that ended for good is found again by its name at the next call, and one that does not come
+ * back is given up after a time, so that the parser never waits for ever.
  */
-import { IpcError, lookup } from 'l3kernel';
-import { parse as parseWith } from '../tasks/parse.ts';
+import { here, IpcError, lookup } from 'l3kernel';
+import type { Here } from 'l3kernel';
+import { parse as parseWith, setDocuments as setDocumentsOf } from '../tasks/parse.ts';
 import type { Page } from '../tasks/parse.ts';
+import type { ParserHost } from './l3kernel-tasks.ts';
 
-export { setDocuments } from '../tasks/parse.ts';
 export { breakDown, callRing } from './break-down.ts';
 
 type Highlighter = typeof import('../tasks/highlight.ts');
 
-/** Well below what a whole document may take, so that the blame falls on the right part. */
-const block_time_max_ms = 5000;
-
 let highlighter: Highlighter | undefined;
+
+let isTold = false;
+
+/** Tells which documents links may lead to. A parser that was started again asks its chief for them. */
+export function setDocuments(paths: readonly string[]): void {
+  setDocumentsOf(paths);
+  isTold = true;
+}
 
 /** A page, and what the parser waited for the highlighter meanwhile. */
 export interface TimedPage extends Page {
@@ -25,6 +31,7 @@ export interface TimedPage extends Page {
 
 /** Renders the file `path`. Throws what the parser throws, and IpcError when the highlighter cannot be reached. */
 export function parse(path: string, markdown: string): TimedPage {
+  if (!isTold) setDocuments((here as Here<ParserHost>).host.sync.documents());
   let highlight_ms = 0;
   const page = parseWith(path, markdown, (code, language) => {
     const started_ms = performance.now();
@@ -50,5 +57,5 @@ function highlight(code: string, language: string): string {
 }
 
 function findHighlighter(): Highlighter {
-  return lookup<Highlighter>('highlight').with({ timeout: block_time_max_ms }).sync;
+  return lookup<Highlighter>('highlight').sync;
 }

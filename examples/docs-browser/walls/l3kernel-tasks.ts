@@ -1,7 +1,10 @@
 /**
- * The parts as tasks of l3kernel: which module each runs, what it may take, and who comes after it when it is gone.
+ * The parts as tasks of l3kernel: which module each runs, what it may take, and what happens when it ends.
  *
- * Invariant: a successor knows what its predecessor was told: the store its file, the parser its documents.
+ * A part that fails is started again by the supervisor, behind the same stub; two of them are ended when a call
+ * outlives its timeout, and replaced by a spare. What the supervisor leaves to us is a part that ended for good: by
+ * `kill`, or because it failed too often. Invariant: whoever comes after a part knows what that was told: the store its
+ * file, the parser its documents.
  */
 import { boot, IpcError } from 'l3kernel';
 import type { SpawnOptions, System, Task } from 'l3kernel';
@@ -11,6 +14,8 @@ import type { Parts } from './walls.ts';
 /** A line that takes longer is not worth waiting for; a document is allowed more, for the sake of slow machines. */
 export const line_time_max_ms = 250;
 const parse_time_max_ms = 20_000;
+/** Well below what a document may take, so that the blame falls on the right part. */
+const block_time_max_ms = 5000;
 /** Several times what the largest document needs; a parser that takes more is ended before the machine suffers. */
 const parse_heap_max_MiB = 256;
 
@@ -22,6 +27,11 @@ export const taskModules: Record<keyof Parts, URL> = {
   match: new URL('./l3kernel-match.ts', import.meta.url),
 };
 
+/** What a parser may ask of its chief. */
+export interface ParserHost {
+  documents: () => readonly string[];
+}
+
 interface PartTypes {
   parse: typeof import('./l3kernel-parse.ts');
   highlight: typeof import('./l3kernel-highlight.ts');
@@ -32,8 +42,16 @@ interface PartTypes {
 export type PartName = keyof PartTypes;
 export type TaskParts = { [Name in PartName]: Task<PartTypes[Name]> };
 
-const optionsOf: { [Name in PartName]?: SpawnOptions } = {
-  parse: { timeout: parse_time_max_ms, resourceLimits: { maxOldGenerationSizeMb: parse_heap_max_MiB } },
+const optionsOf: { [Name in PartName]: SpawnOptions } = {
+  parse: {
+    ...{ restart: 'on-failure', timeout: parse_time_max_ms },
+    resourceLimits: { maxOldGenerationSizeMb: parse_heap_max_MiB },
+  },
+  highlight: { restart: 'on-failure', timeout: block_time_max_ms, onTimeout: 'kill' },
+  stem: { restart: 'on-failure' },
+  match: { restart: 'on-failure', onTimeout: 'kill' },
+  // Its open transaction is lost with it, so that who writes has to hear of its end; who reads comes after `replace`.
+  store: {},
 };
 
 export interface Tasks {
@@ -46,18 +64,19 @@ export interface Tasks {
   documents: readonly string[];
   /** The present tasks. */
   all(): TaskParts;
-  /** How often a part was replaced. */
-  replaced(name: string): number;
-  /** Ends the task `old` and starts another in its place, once however many have found out that it is gone. */
+  /** How often a part was started in the place of one that had ended for good, and restarts of those before it. */
+  restartsBefore(name: string): number;
+  /** Ends the task `old` for good and starts another in its place, once however many find that it is needed. */
   replace<Name extends PartName>(name: Name, old: TaskParts[Name]): Promise<void>;
-  /** Asks a part, and its successor when it went away meanwhile. Only for questions that change nothing. */
+  /** Asks a part, and once more when it ended meanwhile. Only for questions that change nothing. */
   ask<Name extends PartName, R>(name: Name, question: (task: TaskParts[Name]) => Promise<R>): Promise<R>;
 }
 
 export async function openTasks(modules: Record<PartName, URL>): Promise<Tasks> {
   const system = await boot();
+  const host: ParserHost = { documents: () => tasks.documents };
   const spawn = <Name extends PartName>(name: Name): Promise<TaskParts[Name]> =>
-    system.spawn<PartTypes[Name]>(modules[name], { ...optionsOf[name], name }) as Promise<TaskParts[Name]>;
+    system.spawn<PartTypes[Name]>(modules[name], { ...optionsOf[name], name, host }) as Promise<TaskParts[Name]>;
   const [parse, highlight, stem, match, store] = await Promise.all([
     ...([spawn('parse'), spawn('highlight'), spawn('stem'), spawn('match'), spawn('store')] as const),
   ]);
@@ -66,16 +85,16 @@ export async function openTasks(modules: Record<PartName, URL>): Promise<Tasks> 
     ...{ parse: parse.sync, highlight: highlight.sync, stem: stem.sync, match: match.sync, store: store.sync },
   };
   const replacing = new Map<PartName, Promise<void>>();
-  const replaced = new Map<string, number>();
+  const restarts = new Map<string, number>();
 
   async function startAnother<Name extends PartName>(name: Name, old: TaskParts[Name]): Promise<void> {
+    const before = system.tasks().find((task) => task.name === name)?.counts.restarts ?? 0;
     await old.kill();
     const next = await spawn(name);
     if (name === 'store' && tasks.file !== undefined) await (next as TaskParts['store']).async.open(tasks.file);
-    if (name === 'parse') await (next as TaskParts['parse']).async.setDocuments(tasks.documents);
     present = { ...present, [name]: next };
     (sync as Record<PartName, unknown>)[name] = next.sync;
-    replaced.set(name, (replaced.get(name) ?? 0) + 1);
+    restarts.set(name, (restarts.get(name) ?? 0) + before + 1);
   }
 
   const tasks: Tasks = {
@@ -84,7 +103,7 @@ export async function openTasks(modules: Record<PartName, URL>): Promise<Tasks> 
     file: undefined,
     documents: [],
     all: () => present,
-    replaced: (name) => replaced.get(name) ?? 0,
+    restartsBefore: (name) => restarts.get(name) ?? 0,
     replace(name, old) {
       if (present[name] !== old) return Promise.resolve();
       let begun = replacing.get(name);
@@ -96,14 +115,21 @@ export async function openTasks(modules: Record<PartName, URL>): Promise<Tasks> 
     },
     async ask(name, question) {
       const task = present[name];
-      try {
-        return await question(task);
-      } catch (error) {
-        if (!(error instanceof IpcError) || error.code !== 'ERR_IPC_PEER_GONE') throw error;
-        await tasks.replace(name, task);
-        return await question(present[name]);
+      for (const isLast of [false, true]) {
+        try {
+          return await question(task);
+        } catch (error) {
+          if (!isGone(error)) throw error;
+          // Where a restart is under way the second question waits for it; where none is it fails at once.
+          if (isLast) await tasks.replace(name, task);
+        }
       }
+      return await question(present[name]);
     },
   };
   return tasks;
+}
+
+export function isGone(error: unknown): boolean {
+  return error instanceof IpcError && error.code === 'ERR_IPC_PEER_GONE';
 }

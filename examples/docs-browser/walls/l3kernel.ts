@@ -66,16 +66,20 @@ export async function openL3kernel(modules: Record<keyof TaskParts, URL> = taskM
       const before = tasks.all();
       const parse = async (): Promise<Page> =>
         noteBlocks(await blocking('parse', 1, () => walls.parse(path, markdown)));
-      try {
-        return await parse();
-      } catch (error) {
-        const failure = failureOf(error);
-        if (failure === undefined) throw error;
-        await tasks.replace(failure.part, before[failure.part]);
-        // Who took too long would do so again.
-        if (failure.code === 'ERR_IPC_TIMEOUT') throw error;
-        return await parse();
+      for (const isLast of [false, true]) {
+        try {
+          return await parse();
+        } catch (error) {
+          const failure = failureOf(error);
+          if (failure === undefined) throw error;
+          // Who took too long would do so again; the highlighter is ended by its own timeout.
+          const isLate = failure.code === 'ERR_IPC_TIMEOUT';
+          if (failure.part === 'parse' ? isLast || isLate : isLast && !isLate)
+            await tasks.replace(failure.part, before[failure.part]);
+          if (isLate) throw error;
+        }
       }
+      return await parse();
     },
     open(name) {
       tasks.file = name;
@@ -98,7 +102,6 @@ export async function openL3kernel(modules: Record<keyof TaskParts, URL> = taskM
         }
       } catch (error) {
         if (!(error instanceof IpcError) || error.code !== 'ERR_IPC_TIMEOUT') throw error;
-        await tasks.replace('match', match);
         throw new SlowPattern(`a line took it longer than ${line_time_max_ms} ms`);
       }
       return found;
