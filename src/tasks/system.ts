@@ -77,6 +77,7 @@ import { defaultTimeout_ms, setDefaultTimeout } from './here.ts';
 import type { HostedTask, Start, TaskHost } from './host.ts';
 import { endLocals, localCallers, localHost } from './local.ts';
 import { findModule, nameFrom } from './module.ts';
+import { place } from './wasm/apart.ts';
 import { wasmCallers, wasmHost } from './wasm/host.ts';
 import { endWasmTasks } from './wasm/life.ts';
 import { setLog, supervisorEnded } from './supervisor.ts';
@@ -203,6 +204,7 @@ function prepare(url: URL | string, options: SpawnOptions, holds = true): { host
       `onTimeout: 'kill' needs a task of kind 'worker'; nothing can end a '${kind}' task in a handler`,
     );
   }
+  const placed = place(module, kind, options);
   const name = options.name ?? nameFrom(module);
   const { taskId, server } =
     kind === 'worker' ? makeWorkerTask() : makeHomeTask(kind === 'wasm' ? TASK_KIND_WASM : TASK_KIND_LOCAL);
@@ -214,7 +216,7 @@ function prepare(url: URL | string, options: SpawnOptions, holds = true): { host
       task: name,
     });
   }
-  return { host, start: { url: module, taskId, server, name, options, holds, discard: () => discard(task) } };
+  return { host, start: { ...placed, taskId, server, name, holds, discard: () => discard(task) } };
 }
 
 /** Registers the name of a task; the records of one that cannot have it are given back. */

@@ -24,6 +24,7 @@ import { IpcError } from '../rpc/ipc-error.ts';
 import type { WorkerStart } from './control.ts';
 import { setDefaultTimeout, setHost } from './here.ts';
 import './api.ts';
+import { importModule } from './wasm/apart-main.ts';
 import { onEnd } from './worker.ts';
 import { request, usePort } from './supervisor.ts';
 
@@ -70,7 +71,7 @@ function inOrderOf(names: readonly string[], table: Table): Table {
 async function main(): Promise<void> {
   const chief = peek(agent.task + TASK_CHIEF);
   try {
-    const exported = tableOf((await import(start.url)) as Record<string, unknown>);
+    const exported = tableOf(await importModule(start.url));
     const table = start.names === null ? exported : inOrderOf(start.names, exported);
     setExports(table, start.concurrency);
     request({ kind: 'loaded', names: table.names });

@@ -425,3 +425,47 @@ systemTest('wasm: a task that is killed in an activation is left at once', async
   assert.equal((await rejectionOf(w.async.ask('again', 'run'))).code, 'ERR_IPC_PEER_GONE');
   assert.equal(again.alive, false);
 });
+
+systemTest('wasm: a module in a worker of its own can be ended while it loops', async (system) => {
+  const folder = mkdtempSync(join(tmpdir(), 'l3-wasm-'));
+  try {
+    const path = join(folder, 'apart.wasm');
+    writeFileSync(
+      path,
+      wasm(`(module
+        (import "env" "twice" (func $twice (param f64) (result f64)))
+        (import "host" "log__s" (func $log (param i32 i32)))
+        (memory (export "memory") 1)
+        ${ALLOC}
+        (func (export "twice") (param f64) (result f64) (call $twice (local.get 0)))
+        (func (export "log__s") (param i32 i32) (call $log (local.get 0) (local.get 1)))
+        (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+        (func (export "spin") (loop $again (br $again)))
+        (func (export "trap") unreachable))`),
+    );
+    const url = pathToFileURL(path);
+    const lines: string[] = [];
+    const imports = { env: { twice: (x: number) => x * 2 } };
+    const host = { log: (line: string) => void lines.push(line) };
+    const options = { kind: 'worker', imports, host, memory: { pages: 4 } } as const;
+    const t = await system.spawn(url, { ...options, onTimeout: 'kill', restart: 'on-failure', timeout: 2000 });
+    assert.equal(t.kind, 'worker');
+    assert.equal(t.sync.twice(21), 42);
+    assert.equal(await t.async.twice(1), 2);
+    t.sync.log('from another agent');
+    assert.deepEqual(lines, ['from another agent']);
+    assert.equal(t.sync.grow(4), -1);
+    assert.equal(thrownBy(() => t.with({ timeout: 50 }).sync.spin()).code, 'ERR_IPC_TIMEOUT');
+    assert.equal(t.sync.twice(2), 4);
+    const error = thrownBy(() => t.sync.trap());
+    assert.equal(error.code, 'ERR_IPC_PEER_GONE');
+    const once = await system.spawn(url, options);
+    assert.match((await rejectionOf(once.async.trap())).message, /unreachable/);
+    assert.equal((await once.exited).reason, 'unreachable');
+    await rejectionOf(system.spawn(url, { ...options, imports: { env: t } }));
+    assert.match((await rejectionOf(system.spawn(url, { kind: 'worker' }))).message, /env\.twice.*host\.log/);
+    assert.throws(() => system.spawnSync(module, { wasi: 'stdio' }), /'wasi' is an option of wasm modules/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
