@@ -2,7 +2,7 @@
  * The caller's side of a synchronous call, after the message has gone: serves the upcalls that come before the answer,
  * on this very thread, and gives the answer.
  */
-import { registers } from '#atomics';
+import { poke, registers } from '#atomics';
 import { replyAndReceiveFrom } from '../kernel/ipc-slow.ts';
 import {
   ERROR,
@@ -17,7 +17,7 @@ import {
   TAG_KIND,
 } from '../layout/message.ts';
 import { UPCALL_DEPTH_MAX } from '../layout/params.ts';
-import type { Tcb, ThreadId } from '../layout/tcb.ts';
+import { type Tcb, TCB_TAG, type ThreadId } from '../layout/tcb.ts';
 import { joinStacks } from './errors-codec.ts';
 import { type Calling, failure, putThrown, takeThrown } from './failure.ts';
 import { IpcError } from './ipc-error.ts';
@@ -50,6 +50,8 @@ function serveUpcalls(self: Tcb, to: ThreadId, calling: Calling, callbacks: Call
     const from = registers[R_SENDER]! as ThreadId;
     const sequence = registers[R_SEQUENCE]!;
     const tag = serveOne(self, callbacks);
+    // Who looks on sees again which call it is that waits.
+    poke(self + TCB_TAG, calling.tag ?? 0);
     const code = replyAndReceiveFrom(self, from, sequence, tag, to, awaited, calling.timeout_ms);
     if (code === RECEIVE_TIMEOUT) outlived(calling.taskId, calling.timeout_ms);
     if (code !== OK) throw failure(code, calling);

@@ -39,7 +39,7 @@ import {
   TAG_WORDS,
 } from '../layout/message.ts';
 import { ANY_INDEX, CALLS_IN_FLIGHT, INDEX_MASK } from '../layout/params.ts';
-import { type Tcb, TCB_DEADLINE, TCB_SINCE, type ThreadId, tcbOf } from '../layout/tcb.ts';
+import { type Tcb, TCB_DEADLINE, TCB_SINCE, TCB_TAG, type ThreadId, tcbOf } from '../layout/tcb.ts';
 import { agent, idOf, isAttached } from '../user/agent.ts';
 import { COMING, originOf } from '../user/incarnations.ts';
 import { setDeadline, unwatch, watch, type Watcher } from '../user/loop.ts';
@@ -100,12 +100,19 @@ const abortedError = (calling: Calling, signal: AbortSignal): IpcError =>
     cause: signal.reason,
   });
 
-const callingOf = (target: Target, method: string, options: Options, began_ms: number = NEVER): Calling => ({
+const callingOf = (
+  target: Target,
+  method: string,
+  options: Options,
+  began_ms: number = NEVER,
+  tag: number = 0,
+): Calling => ({
   task: target.name,
   taskId: target.taskId,
   method,
   timeout_ms: options.timeout_ms,
   began_ms,
+  tag,
 });
 
 /** Puts arguments into the registers, or throws the caller's error. */
@@ -140,7 +147,7 @@ export function callSync(
   if (code === NOT_TAKEN && !(carries(selector) && gaveAway)) {
     return callSuccessor(target, method, name, options, args, began_ms);
   }
-  return finishSync(self, code, id, target, callingOf(target, name, options, began_ms), callbacks);
+  return finishSync(self, code, id, target, callingOf(target, name, options, began_ms, selector), callbacks);
 }
 
 function finishSync(
@@ -176,7 +183,7 @@ function callSuccessor(
     const left_ms = timeout_ms > 0 ? Math.max(1, rest()) : timeout_ms;
     const code = call(self, id, ANY_INDEX, selector, left_ms, left_ms > 0 ? REST : NEVER);
     if (code === NOT_TAKEN && !(carries(selector) && gaveAway)) continue;
-    return finishSync(self, code, id, target, callingOf(target, name, options, began_ms), callbacks);
+    return finishSync(self, code, id, target, callingOf(target, name, options, began_ms, selector), callbacks);
   }
 }
 
@@ -461,6 +468,7 @@ class PendingCall implements Watcher {
       // The system may have ended while the callback's promise was settled.
       if (!active.has(this)) return;
       const awaitedOf = this.answers === 0 ? this.to : this.answers;
+      poke(tcb + TCB_TAG, this.tag);
       const code = replyAndWaitFrom(tcb, from, sequence, tag, awaitedOf, this.awaited);
       if (code === OK) {
         watch(this);

@@ -39,6 +39,8 @@ export interface Calling {
   readonly timeout_ms: number;
   /** When it began, in milliseconds since boot; NEVER when nobody looked at the clock. */
   readonly began_ms: number;
+  /** Tag of its message, where one was sent: an upcall that comes before the answer takes its place in the ipc line. */
+  readonly tag?: number;
 }
 
 /** The error for a result code. */

@@ -395,7 +395,7 @@ function callBack(request: Request, selector: number, name: string, args: readon
   const tag = CALL | selector | putArguments(args, task);
   const callbacks = functionsPut;
   const code = call(self, request.sender, idOf(request.self) & INDEX_MASK, tag, 0, NEVER);
-  const calling = { task: 'caller', taskId: task, method: name, timeout_ms: NEVER, began_ms: NEVER };
+  const calling = { task: 'caller', taskId: task, method: name, timeout_ms: NEVER, began_ms: NEVER, tag };
   return awaitAnswer(self, code === SEND_TIMEOUT ? DROPPED : code, request.sender, calling, callbacks);
 }
 

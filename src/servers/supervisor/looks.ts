@@ -7,23 +7,31 @@ import { now_ms } from '#wait';
 import { DEADLOCK_LOOK_ms, INDEX_MASK } from '../../layout/params.ts';
 import { TCB_ID } from '../../layout/tcb.ts';
 import { agent } from '../../user/agent.ts';
+import { METHOD_FIRST, METHOD_HOST } from '../../rpc/serve.ts';
 import { breakDeadlocks } from './deadlock.ts';
 import { reportStalls, type Stalls } from './stall.ts';
+import { serviceTable } from './services.ts';
 import type { MethodName } from './waits.ts';
+
+/** The supervisor knows the names of what it started; those of local tasks it does not. */
+export const methodName: MethodName = (task, method) => {
+  const table = serviceTable(task);
+  return method >= METHOD_HOST ? table?.hostNames[method - METHOD_HOST] : table?.names[method - METHOD_FIRST];
+};
 
 let soon: NodeJS.Timeout | null = null;
 
-export function lookForDeadlocks(methodName: MethodName): void {
+export function lookForDeadlocks(): void {
   const mayBe = breakDeadlocks(peek(agent.caller + TCB_ID) & INDEX_MASK, methodName);
   if (!mayBe || soon !== null) return;
   soon = setTimeout(() => {
     soon = null;
-    lookForDeadlocks(methodName);
+    lookForDeadlocks();
   }, DEADLOCK_LOOK_ms);
 }
 
 const stalls: Stalls = new Map();
 
-export function lookForStalls(methodName: MethodName, sayLine: (line: string) => void): void {
+export function lookForStalls(sayLine: (line: string) => void): void {
   for (const line of reportStalls(stalls, now_ms(), methodName)) sayLine(line);
 }

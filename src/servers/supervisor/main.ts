@@ -17,13 +17,17 @@ import { writeAll } from '../console/server.ts';
 import { METHOD_FIRST } from '../../rpc/serve.ts';
 import { openInspection } from '../inspect/server.ts';
 import { first } from './first.ts';
+import { lookForDeadlocks, lookForStalls } from './looks.ts';
 import { beginFirst, endAll, hear, type Parent, serviceTable } from './services.ts';
 
 /**
  * What is looked at from time to time, beside the beat: functions over kernel memory that take no argument and throw
  * nothing. `every_ms` is the time between two calls.
  */
-const checks: { readonly every_ms: number; readonly check: () => void }[] = [];
+const checks: { readonly every_ms: number; readonly check: () => void }[] = [
+  { every_ms: BEAT_ms, check: lookForDeadlocks },
+  { every_ms: BEAT_ms, check: () => lookForStalls(sayLine) },
+];
 
 /** The task id of every incarnation, with its url and the names of its exports in the order of their method numbers. */
 export { serviceTable };

@@ -84,10 +84,18 @@ let isEnding = false;
 const services = new Map<number, Service>();
 const incarnations = new Map<number, Incarnation>();
 
-/** Url and export names of an incarnation, by its task id. */
-export function serviceTable(taskId: number): { url: string; names: readonly string[] } | null {
+/** What is known of an incarnation by its task id: its module, and the names of what it exports and was granted. */
+export interface ServiceTable {
+  readonly url: string;
+  readonly names: readonly string[];
+  readonly hostNames: readonly string[];
+}
+
+export function serviceTable(taskId: number): ServiceTable | null {
   const service = incarnations.get(taskId)?.service;
-  return service === undefined ? null : { url: service.launch.url, names: service.names ?? [] };
+  if (service === undefined) return null;
+  const { url, hostNames } = service.launch;
+  return { url, names: service.names ?? [], hostNames };
 }
 
 /** Begins with the worker that was started already, or with what kept it from starting. */
