@@ -19,7 +19,10 @@ export interface Affinity {
   readMask(mask: Uint8Array): boolean;
   /** States the cores that this thread may run on. False: refused, and nothing has changed. */
   writeMask(mask: Uint8Array): boolean;
-  /** Runs what waits in the microtask queue; true when timers, sockets or the like wait beside it. */
+  /**
+   * Runs what waits in the microtask queue; true when timers, sockets or the like wait beside it. For code that runs
+   * outside of timers and of microtasks, as `beforeExit` does.
+   */
   loopHasWork(): boolean;
 }
 

@@ -15,6 +15,7 @@
  * Invariant: all of this changes where a thread runs and for how long it spins. No state word is read or written here,
  * so no message and no wakeup can be lost by it.
  */
+import { fstat } from 'node:fs';
 import { HEADER_HANDOVER } from '../layout/map.ts';
 import { ANY_INDEX } from '../layout/params.ts';
 import { type Processor, PROCESSOR_BOUND, PROCESSOR_CORE, processorAt } from '../layout/task.ts';
@@ -71,6 +72,8 @@ export function setHandover(on: boolean, processor: Processor, warn: (message: s
     return;
   }
   if (coresIn(original) < 2) return;
+  // Node makes the threads of its pool when first it needs one: here, and not in a thread that is bound.
+  fstat(0, () => {});
   poke(HEADER_HANDOVER, 1);
   begin(processor);
 }

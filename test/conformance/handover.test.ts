@@ -11,7 +11,7 @@ import { PROCESSOR_BOUND, processorAt } from '../../src/layout/task.ts';
 import { TCB_PROCESSOR, tcbOf } from '../../src/layout/tcb.ts';
 import { loadAffinity } from '../../src/platform/affinity.ts';
 import { peek } from '../../src/platform/atomics.ts';
-import { fixture, sleep, systemTest, thrownBy, until } from './support.ts';
+import { fixture, runProgram, sleep, systemTest, thrownBy, until } from './support.ts';
 
 type Cores = typeof import('./fixtures/cores.ts');
 type Server = Task<Cores>;
@@ -53,6 +53,25 @@ function callSparsely(t: Server): void {
   }
 }
 
+/** Less than the second after which a server that nobody calls ends it by itself. */
+const SOON_ms = 500;
+
+/** Checks that the server ceases to follow; on a crowded machine that takes its time. */
+function assertEnds(t: Server): void {
+  for (const end_ms = performance.now() + SOON_ms; isFollowing(t) && performance.now() < end_ms;) pause(1);
+  assert.equal(isFollowing(t), false);
+}
+
+/** What the task has noted, when it is as many notes as that, or soon. */
+async function notesOf(t: Server, count: number): Promise<string[]> {
+  const notes: string[] = [];
+  for (const end_ms = performance.now() + SOON_ms; notes.length < count && performance.now() < end_ms;) {
+    await sleep(10);
+    notes.push(...t.sync.notes());
+  }
+  return notes;
+}
+
 const why = missing();
 
 function handoverTest(title: string, run: (t: Server, all: string, system: System) => void | Promise<void>): void {
@@ -83,20 +102,30 @@ handoverTest('a server that is called now and then is bound to the core of its c
 });
 
 handoverTest('dense calls end it', (t) => {
-  for (let i = 0; i < 5000; i++) assert.equal(t.sync.add(i, 2), i + 2);
-  assert.equal(isFollowing(t), false);
+  let ended = false;
+  for (let i = 0; i < 5000; i++) {
+    assert.equal(t.sync.add(i, 2), i + 2);
+    // On a crowded machine it may begin again.
+    ended ||= !isFollowing(t);
+  }
+  assert.ok(ended);
 });
 
 handoverTest('a long handler ends it', (t) => {
   t.sync.burn(1);
-  pause(20);
-  assert.equal(isFollowing(t), false);
+  assertEnds(t);
 });
 
 handoverTest('a handler that throws ends it', (t) => {
-  assert.equal(thrownBy(() => t.sync.fail()).message, 'as asked');
-  pause(20);
-  assert.equal(isFollowing(t), false);
+  // Often enough that the handler is quick, and does not end it by its length.
+  for (let i = 0; i < 10; i++) {
+    callSparsely(t);
+    assert.equal(
+      thrownBy(() => t.sync.fail()),
+      'as asked',
+    );
+    assertEnds(t);
+  }
 });
 
 handoverTest('a second caller ends it', async (t, all, system) => {
@@ -105,8 +134,7 @@ handoverTest('a second caller ends it', async (t, all, system) => {
   const named = await system.spawn<Cores>(fixture('cores.ts'), { name: 'cores' });
   callSparsely(named);
   assert.equal(other.sync.ask('cores', 'add', 1, 2), 3);
-  pause(20);
-  assert.equal(isFollowing(named), false);
+  assertEnds(named);
   assert.equal(named.sync.cores(), all);
 });
 
@@ -115,7 +143,7 @@ handoverTest('an .async caller is not followed, and ends it', async (t) => {
     await sleep(2);
     assert.equal(await t.async.add(i, 3), i + 3);
   }
-  assert.equal(isFollowing(t), false);
+  assertEnds(t);
 });
 
 handoverTest('it ends when nobody calls', async (t) => {
@@ -123,13 +151,14 @@ handoverTest('it ends when nobody calls', async (t) => {
 });
 
 handoverTest('the event loop runs with all cores', async (t, all) => {
-  t.sync.later();
-  await sleep(20);
-  assert.deepEqual(t.sync.notes(), [all, all]);
-  callSparsely(t);
-  t.sync.microtask();
-  await sleep(20);
-  assert.deepEqual(t.sync.notes(), [all]);
+  for (let i = 0; i < 10; i++) {
+    callSparsely(t);
+    t.sync.later();
+    assert.deepEqual(await notesOf(t, 2), [all, all]);
+    callSparsely(t);
+    t.sync.microtask();
+    assert.deepEqual(await notesOf(t, 1), [all]);
+  }
   callSparsely(t);
   assert.equal(t.sync.afterAwait(), all);
 });
@@ -146,6 +175,13 @@ handoverTest('what a handler makes may run on all cores', (t, all) => {
     callSparsely(t);
     assert.equal(way(), all);
   }
+});
+
+test("the threads of Node's pool may run on all cores", { skip: why ?? false }, async () => {
+  // In a process that has no pool yet: here the test runner may have made it.
+  const { code, stdout, stderr } = await runProgram('pool.ts');
+  assert.match(stdout, /^all of [1-9]/, stderr);
+  assert.equal(code, 0);
 });
 
 handoverTest('callbacks work in it', (t) => {
@@ -184,6 +220,12 @@ handoverTest('10,000 calls in phases of all kinds: every answer is right', async
   assert.ok(follows > 0, 'it never followed');
 });
 
+test('the rules, by a program that follows', { skip: why ?? false }, async () => {
+  const { code, stdout, stderr } = await runProgram('follow.ts');
+  assert.equal(stdout, 'followed\n', stderr);
+  assert.equal(code, 0);
+});
+
 interface Report {
   readonly right: boolean;
   readonly followed: boolean;
@@ -213,6 +255,7 @@ test('on, a program says nothing more than Node does about node:ffi', { skip: wh
   const { report, stderr } = await program('on');
   assert.equal(report.right, true);
   assert.equal(report.followed, true);
+  assert.equal(report.ffi, process.getBuiltinModule('node:ffi') !== undefined);
   assert.equal(warnings(stderr), 0);
   assert.ok(stderr.split('ExperimentalWarning').length <= 2, stderr);
 });
