@@ -13,9 +13,8 @@ import { OK } from '../layout/message.ts';
 import { INDEX_MASK, SHUTDOWN_GRACE_ms, TASKS_MAX, THREADS_MAX } from '../layout/params.ts';
 import {
   TASK_FREE,
-  TASK_KIND,
   TASK_KIND_SUPERVISOR,
-  TASK_KIND_WORKER,
+  TASK_PROCESSOR,
   TASK_REGISTERED,
   TASK_RESTART,
   TASK_STATE,
@@ -153,8 +152,7 @@ function startSupervisor(first: Launch): void {
       port = null;
       port1.close();
       supervisor = null;
-      if (!isEnding) fail(`exit code ${code}${error instanceof Error ? `: ${error.message}` : ''}`);
-      bury(recordOf(taskId));
+      fail(isEnding ? 'as it was asked to' : `exit code ${code}${error instanceof Error ? `: ${error.message}` : ''}`);
       resolve();
     });
   });
@@ -167,14 +165,20 @@ const bury = (task: TaskRecord): void => {
   freeTask(task);
 };
 
-/** The supervisor has ended, and every worker with it: everybody who waits for one of them is told. */
+/** Whether a task lives in this agent, the only one that is left. */
+const isOurs = (task: TaskRecord): boolean => peek(task + TASK_PROCESSOR) === peek(agent.task + TASK_PROCESSOR);
+
+/**
+ * The supervisor has ended, and every worker with it: everybody who waits for one of them is told. One that was asked
+ * to end has told them already.
+ */
 function fail(how: string): void {
   failure = `the supervisor of the system has ended (${how}), and every task with it`;
   // Its silence has been noticed.
   store(HEADER_BEAT, 0);
   for (let index = 1; index <= peek(HEADER_TASKS_MAX); index++) {
     const task = taskAt(index);
-    if (load(task + TASK_STATE) === TASK_FREE || peek(task + TASK_KIND) !== TASK_KIND_WORKER) continue;
+    if (load(task + TASK_STATE) === TASK_FREE || isOurs(task)) continue;
     poke(task + TASK_RESTART, 0);
     poke(task + TASK_REGISTERED, 0);
     setReason(task, failure);

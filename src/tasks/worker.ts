@@ -27,6 +27,7 @@ import { COMING, GONE, incarnationOf, recordOf, RingWait } from '../user/incarna
 import { unwatch, watch, type Watcher } from '../user/loop.ts';
 import { giveCallTcb, makeTarget, takeCallTcb, type Target } from '../rpc/call.ts';
 import { closePort, setPort, setPortFetcher } from '../rpc/carry.ts';
+import { plainToError } from '../rpc/errors-codec.ts';
 import { takeThrown } from '../rpc/failure.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import { takeResult } from '../rpc/payload.ts';
@@ -67,7 +68,7 @@ export const onEnd = (action: () => void): void => {
 onNotice((notice: Notice) => {
   if (notice.kind === 'exited') {
     const state = running.get(notice.origin);
-    if (state !== undefined) finish(state, notice, notice.error);
+    if (state !== undefined) finish(state, notice, notice.error === undefined ? undefined : plainToError(notice.error));
   } else if (notice.kind === 'restarted') {
     adopt(notice);
   } else if (notice.kind === 'end') {

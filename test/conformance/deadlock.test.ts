@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import type { System, Task } from '../../src/index.ts';
+import { STALL_ms } from '../../src/layout/params.ts';
 import { fixture, rejectionOf, systemTest, thrownBy } from './support.ts';
 
 const url = fixture('rings.ts');
@@ -49,6 +50,16 @@ systemTest('an error of a ring that nobody catches reaches the first caller', as
     assert.equal(error.code, 'ERR_IPC_DEADLOCK', String(error));
     assert.match(error.message, /a\.pass\(\) -> b\.pass\(\) -> c\.pass\(\) -> a$/);
   }
+});
+
+systemTest('a call is told by its own name when it has served a callback', async (system) => {
+  const [a, b] = await spawnRing(system, ['a', 'b', 'c']);
+  assert.deepEqual(a!.sync.passWithCallback(['b', 'c']), ['back!', 'c']);
+  for (const how of ['sync', 'async'] as const) {
+    const error = await rejectionOf((async () => a![how].passWithCallback(['b', 'c', 'a']))());
+    assert.match(error.message, /: a\.pass\(\) -> b\.passBack\(\) -> c\.pass\(\) -> a$/);
+  }
+  assert.deepEqual(b!.sync.pass(['c']), ['c']);
 });
 
 systemTest('a ring through the program itself, blocked in .sync', async (system) => {
@@ -166,6 +177,33 @@ systemTest('as many handlers as it takes are no ring', async (system) => {
   assert.deepEqual(await a!.async.passLater(path), path);
   assert.deepEqual(await b!.async.passLater(['a', 'b', 'a']), ['a', 'b', 'a']);
 });
+
+const lines: string[] = [];
+const log = (line: string): void => void lines.push(line);
+
+systemTest(
+  'a call that takes too long is told once, with who waits for whom',
+  async (system) => {
+    const [a, b] = await spawnRing(system, ['a', 'b']);
+    lines.length = 0;
+    const long = a!.async.burnAt('b', STALL_ms + 2000);
+    await a!.async.passLater([]);
+    await long;
+    await b!.async.pass([]);
+    const told = lines.map((line) => line.replace(/\d+\.\d s/, 'N s'));
+    assert.ok(
+      told.includes('main has waited N s for a.burnAt(): a waits for b.burn(); b is on the CPU'),
+      String(lines),
+    );
+    assert.ok(told.includes('a has waited N s for b.burn(): b is on the CPU'), String(lines));
+    assert.equal(new Set(told).size, told.length, String(lines));
+    // Another call of the loop waits for its turn behind it.
+    assert.ok(
+      told.some((line) => line.startsWith('main has waited N s for a.passLater(): it is not taken yet; a waits')),
+    );
+  },
+  { log },
+);
 
 for (let part = 0; part < LOAD_CALLS / PART_CALLS; part++) {
   systemTest(`a load without rings has none: part ${part}`, async (system) => {

@@ -103,11 +103,16 @@ export interface Outcome {
 }
 
 /** Runs a program of fixtures/ in a process of its own. `code` is null when it had to be killed. */
-export function runProgram(name: string, args: readonly string[] = [], limit_ms = 10_000): Promise<Outcome> {
+export function runProgram(
+  name: string,
+  args: readonly string[] = [],
+  limit_ms = 10_000,
+  flags: readonly string[] = [],
+): Promise<Outcome> {
   return new Promise((resolve) => {
     const path = fileURLToPath(fixture(name));
     const options = { timeout: limit_ms, killSignal: 'SIGKILL' as const };
-    const child = execFile(process.execPath, [path, ...args], options, (_, stdout, stderr) => {
+    const child = execFile(process.execPath, [...flags, path, ...args], options, (_, stdout, stderr) => {
       resolve({ code: child.exitCode, stdout, stderr });
     });
   });

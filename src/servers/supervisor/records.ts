@@ -40,12 +40,14 @@ interface Incarnation {
   readonly isSpare: boolean;
 }
 
-/** Makes the record and threads of another incarnation. Returns its task id, 0 when the system has no room. */
+/**
+ * Makes the record and threads of another incarnation, which nobody finds yet. Returns its task id, 0 when the system
+ * has no room.
+ */
 export function makeRecord({ chief, launch, origin, restarts, isSpare }: Incarnation): number {
   const taskId = createTask(chief as TaskId, TASK_KIND_WORKER, 0);
   if (taskId === 0) return 0;
   const task = recordOf(taskId);
-  // Until it has the origin nobody finds it.
   if (isSpare) store(task + TASK_STATE, TASK_SPARE);
   if (createStandingThreads(taskId) !== OK) {
     discard(task);
@@ -55,9 +57,13 @@ export function makeRecord({ chief, launch, origin, restarts, isSpare }: Incarna
   poke(task + TASK_RESTART, launch.restart);
   poke(task + TASK_RESTARTS, isSpare ? -1 : restarts);
   poke(task + TASK_LOOP_ALIVE, launch.holds ? 1 : 0);
-  poke(task + TASK_ORIGIN, origin);
+  // A spare is known as what it is by its state.
+  if (isSpare) reveal(task, origin);
   return taskId;
 }
+
+/** From here on whoever looks for the present incarnation finds this one. */
+export const reveal = (task: TaskRecord, origin: number): void => store(task + TASK_ORIGIN, origin);
 
 /** The name of a task goes to its next incarnation: at no time has nobody it. */
 export function moveName(from: TaskRecord, to: TaskRecord): void {

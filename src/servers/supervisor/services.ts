@@ -29,10 +29,11 @@ import {
 } from '../../layout/task.ts';
 import { KIND_MASK, TCB_STATE, tcbOf, WAIT } from '../../layout/tcb.ts';
 import { reasonFor, recordOf, ringRestarts, setReason } from '../../user/incarnations.ts';
+import { errorToPlain } from '../../rpc/errors-codec.ts';
 import type { Launch, Notice, Request } from '../../tasks/control.ts';
 import { type Common, type Launched, launchWorker } from '../../tasks/launch.ts';
 import type { First } from './first.ts';
-import { bury, holder, makeRecord, moveName, orphansOf, turnAway } from './records.ts';
+import { bury, holder, makeRecord, moveName, orphansOf, reveal, turnAway } from './records.ts';
 
 /** What the services need of the agent that keeps them. */
 export interface Parent {
@@ -70,8 +71,8 @@ interface Incarnation {
   /** Null while its start is put off. */
   launched: Launched | null;
   timer: NodeJS.Timeout | null;
-  /** Chief's end of its side port, until the chief has it. */
-  port: MessagePort | null;
+  /** Its side port; null for the first, whose chief made one. Each end until it is handed on. */
+  readonly side: MessageChannel | null;
   isLoaded: boolean;
   /** Why it was ended from outside. */
   why: string | null;
@@ -131,12 +132,12 @@ export function hear(agent: Agent, request: Request): void {
 const servicesOf = (chief: number): Service[] =>
   [...services.values()].filter(({ chief: { taskId } }) => taskId === chief);
 
-const makeIncarnation = (service: Service, taskId: number): Incarnation => ({
+const makeIncarnation = (service: Service, taskId: number, side: MessageChannel | null): Incarnation => ({
   taskId,
   service,
   launched: null,
   timer: null,
-  port: null,
+  side,
   isLoaded: false,
   why: null,
 });
@@ -152,7 +153,7 @@ function startService(chief: Agent, launch: Launch, start: () => Launched): void
     recent_ms: [],
     final: isEnding ? 'the system is shutting down' : null,
   } as unknown as Service;
-  service.present = makeIncarnation(service, launch.taskId);
+  service.present = makeIncarnation(service, launch.taskId, null);
   services.set(service.origin, service);
   incarnations.set(launch.taskId, service.present);
   try {
@@ -192,12 +193,10 @@ function loaded(incarnation: Incarnation | undefined, names: readonly string[]):
   if (incarnation === service.present) prepareSpare(service);
 }
 
-/** Starts another incarnation of a service. False: there is no room for it. */
+/** Starts the worker of another incarnation. */
 function launchAgain(incarnation: Incarnation, isSpare: boolean): void {
-  const { service } = incarnation;
-  const { port1, port2 } = new MessageChannel();
-  incarnation.port = port1;
-  const launch: Launch = { ...service.launch, taskId: incarnation.taskId, spawner: 0, port: port2 };
+  const { service, side } = incarnation;
+  const launch: Launch = { ...service.launch, taskId: incarnation.taskId, spawner: 0, port: side!.port2 };
   try {
     follow(incarnation, launchWorker(parent.common, launch, service.names, isSpare));
   } catch (error) {
@@ -210,7 +209,7 @@ function nextIncarnation(service: Service, isSpare: boolean): Incarnation | null
   const { chief, launch, origin } = service;
   const taskId = makeRecord({ chief: chief.taskId, launch, origin, restarts: service.restarts, isSpare });
   if (taskId === 0) return null;
-  const incarnation = makeIncarnation(service, taskId);
+  const incarnation = makeIncarnation(service, taskId, new MessageChannel());
   incarnations.set(taskId, incarnation);
   return incarnation;
 }
@@ -241,9 +240,7 @@ function replace(taskId: number, timeout_ms: number): void {
   }
   // Before the next is launched: the old one keeps a processor busy.
   void old.launched?.worker.terminate();
-  if (next === null) return;
-  if (next.launched === null) launchAgain(next, false);
-  announce(old, next);
+  if (next !== null && next.launched === null) launchAgain(next, false);
 }
 
 /** Puts the spare in place of the present incarnation, or the record of a new one. Null: there is no room for one. */
@@ -256,18 +253,15 @@ function succeed(service: Service): Incarnation | null {
   poke(record + TASK_RESTARTS, service.restarts);
   service.present = next;
   moveName(recordOf(old.taskId), record);
+  // The chief has the side port before anybody can call.
+  const { port1 } = next.side!;
+  const notice: Notice = { kind: 'restarted', before: old.taskId, taskId: next.taskId, port: port1 };
+  service.chief.port.postMessage(notice, [port1]);
   if (service.spare === next) store(record + TASK_STATE, TASK_ALIVE);
+  else reveal(record, service.origin);
   service.spare = null;
   ringRestarts();
   return next;
-}
-
-/** Tells the chief of the incarnation that has taken another's place. */
-function announce(old: Incarnation, next: Incarnation): void {
-  if (next.port === null || !incarnations.has(next.taskId)) return;
-  const notice: Notice = { kind: 'restarted', before: old.taskId, taskId: next.taskId, port: next.port };
-  next.service.chief.port.postMessage(notice, [next.port]);
-  next.port = null;
 }
 
 /** A worker has ended, or did not start. */
@@ -327,21 +321,18 @@ function restart(service: Service, reason: string): Incarnation | null {
     giveUp(service, reason);
     return null;
   }
-  const old = service.present;
   const next = succeed(service);
   if (next === null) {
     giveUp(service, reason);
     return null;
   }
   if (next.launched !== null) {
-    announce(old, next);
     prepareSpare(service);
     return next;
   }
   const start = (): void => {
     next.timer = null;
     launchAgain(next, false);
-    announce(old, next);
   };
   const pause_ms = pauseAfter(service.recent_ms.length);
   if (pause_ms === 0) start();
@@ -376,14 +367,9 @@ function finish(incarnation: Incarnation, code: number, reason: string, error: u
 }
 
 function tellExit(service: Service, taskId: number, code: number, reason: string, error: unknown): void {
-  const notice: Notice = { kind: 'exited', origin: service.origin, taskId, code, reason, error };
-  const { port } = service.chief;
-  try {
-    port.postMessage(notice);
-  } catch {
-    // What was thrown has come through one port, and does not go through a second: a getter, a class of its own.
-    port.postMessage({ ...notice, error: new Error(reason) });
-  }
+  const plain = error === undefined ? undefined : errorToPlain(error);
+  const notice: Notice = { kind: 'exited', origin: service.origin, taskId, code, reason, error: plain };
+  service.chief.port.postMessage(notice);
 }
 
 /** Buries an incarnation and the tasks of its clan that have no worker to end. */
