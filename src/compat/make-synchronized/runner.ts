@@ -46,18 +46,16 @@ async function load(source: Source): Promise<unknown> {
     filename: resolve('[inline function]'),
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   };
-  return quietly(() => new Script(`'use strict'; ({ default: ${source.code}\n})`, options).runInThisContext());
+  hideWarning();
+  return new Script(`'use strict'; ({ default: ${source.code}\n})`, options).runInThisContext() as unknown;
 }
 
-/** Without the warning that this loader is an experiment: only with it is `import()` as in a file. */
-function quietly(run: () => unknown): unknown {
-  const { emitWarning } = process;
-  process.emitWarning = () => {};
-  try {
-    return run();
-  } finally {
-    process.emitWarning = emitWarning;
-  }
+/** Only with this loader is `import()` in the text as in a file; that it is an experiment is nothing to the user. */
+function hideWarning(): void {
+  const emitWarning = process.emitWarning.bind(process) as (...args: unknown[]) => void;
+  process.emitWarning = (warning: Error | string, ...rest: unknown[]): void => {
+    if (!String(warning).includes('USE_MAIN_CONTEXT_DEFAULT_LOADER')) emitWarning(warning, ...rest);
+  };
 }
 
 export function call(action: Action, path: Path, args: readonly unknown[]): unknown {
