@@ -10,12 +10,12 @@ const GONE = 'ERR_IPC_PEER_GONE';
 let supervisor: Worker | null = null;
 
 // The worker that the package starts itself is the supervisor.
-threads.Worker = class extends Worker {
-  constructor(...args: ConstructorParameters<typeof Worker>) {
-    super(...args);
-    supervisor = this;
-  }
-};
+threads.Worker = new Proxy(Worker, {
+  construct(target, args) {
+    supervisor = Reflect.construct(target, args) as Worker;
+    return supervisor;
+  },
+});
 syncBuiltinESMExports();
 
 guarded('when the supervisor ends, every call ends, and later ones at once', async () => {

@@ -1,7 +1,4 @@
-/**
- * Deaths, as far as an agent without a supervisor hears of them: its event loop must live to see a worker's exit. The
- * end of a task's heap under a blocked `.sync` call is therefore not here.
- */
+/** Deaths: every call that depends on the dead ends, and the others go on. */
 import assert from 'node:assert/strict';
 import { lookup } from '../../src/index.ts';
 import { fixture, rejectionOf, sleep, systemTest, tasksOf, thrownBy, until } from '../conformance/support.ts';

@@ -35,6 +35,18 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
   }
 }
 
+/**
+ * Writes a line if there is room for it at once, for who must not wait: a pipe takes a line of this length whole or not
+ * at all.
+ */
+export function writeLine(fd: number, line: string): void {
+  try {
+    writeSync(fd, `${line}\n`);
+  } catch {
+    // Nobody reads, or not now.
+  }
+}
+
 function writeChunks(fd: number, chunks: readonly Chunk[]): void {
   const parts = chunks.map(({ chunk, encoding }) =>
     typeof chunk === 'string' ? Buffer.from(chunk, encoding as BufferEncoding) : chunk,

@@ -13,11 +13,10 @@ import { BEAT_ms } from '../../layout/params.ts';
 import type { TaskId } from '../../layout/task.ts';
 import { attach } from '../../user/agent.ts';
 import type { Notice, SupervisorStart } from '../../tasks/control.ts';
-import { writeAll } from '../console/server.ts';
-import { METHOD_FIRST } from '../../rpc/serve.ts';
+import { writeLine } from '../console/server.ts';
 import { openInspection } from '../inspect/server.ts';
 import { first } from './first.ts';
-import { lookForDeadlocks, lookForStalls } from './looks.ts';
+import { lookForDeadlocks, lookForStalls, methodName } from './looks.ts';
 import { beginFirst, endAll, hear, type Parent, serviceTable } from './services.ts';
 
 /**
@@ -32,9 +31,6 @@ const checks: { readonly every_ms: number; readonly check: () => void }[] = [
 /** The task id of every incarnation, with its url and the names of its exports in the order of their method numbers. */
 export { serviceTable };
 
-const methodName = (task: number, method: number): string | undefined =>
-  serviceTable(task)?.names[method - METHOD_FIRST];
-
 let report: (line: string) => void = () => {};
 
 /** Says a line to whoever is to read what goes on in the system. */
@@ -43,7 +39,7 @@ export const sayLine = (line: string): void => report(line);
 function reporter({ log, control }: SupervisorStart): (line: string) => void {
   if (log === 'nowhere') return () => {};
   if (log === 'function') return (line) => control.postMessage({ kind: 'log', line } satisfies Notice);
-  return (line) => writeAll(2, Buffer.from(`l3kernel: ${line}\n`));
+  return (line) => writeLine(2, `l3kernel: ${line}`);
 }
 
 /** A new system's beats are not taken for those of the last one in the same memory. */
@@ -77,7 +73,7 @@ function begin(start: SupervisorStart): void {
 
 process.on('uncaughtException', (error) => {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  writeAll(2, Buffer.from(`l3kernel: the supervisor ends, and every worker with it: ${text}\n`));
+  writeLine(2, `l3kernel: the supervisor ends, and every worker with it: ${text}`);
   process.exit(1);
 });
 
