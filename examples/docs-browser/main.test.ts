@@ -1,16 +1,13 @@
-/** Tests of the program as it is started: options, cache, port, and its own check. */
+/** Tests of the program as it is started: options, port, tables, and what one start leaves for the next. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { breakTitles, codes } from './fire.ts';
-import type { Broken } from './fire.ts';
 import { fixtureDocuments, makeFixture, run } from './fixture.ts';
 import type { Fixture } from './fixture.ts';
-import { breakKinds } from './walls/walls.ts';
 import type { BreakKind } from './walls/walls.ts';
 
 let fixture: Fixture;
@@ -69,7 +66,7 @@ async function startOnce(...args: string[]): Promise<string> {
   return `${printed}\ndocuments ${documents}`;
 }
 
-test('a later start uses what an earlier one left, and reads only what changed', { timeout: 60_000 }, async () => {
+test('a later start uses what an earlier one left, and reads only what changed', { timeout: 100_000 }, async () => {
   const first = await startOnce();
   assert.match(first, new RegExp(`indexed ${fixtureDocuments} files`));
   assert.match(first, /no walls +\d.*\n.*l3kernel +\d.*\n.*postMessage \(Comlink\) +\d.*\n.*synckit +\d/);
@@ -96,65 +93,4 @@ test('a later start uses what an earlier one left, and reads only what changed',
   assert.match(third, /indexed 1 files/);
   assert.match(third, new RegExp(`documents ${fixtureDocuments - 1}`));
   assert.ok(existsSync(fixture.cache) && statSync(fixture.cache).isDirectory());
-});
-
-/** Starts with `args`, interrupts when `text` was printed, and sees what is left besides an index that was complete. */
-async function interrupted(
-  signal: NodeJS.Signals,
-  text: string,
-  args: string[],
-): Promise<[code: number, left: string[]]> {
-  const base = mkdtempSync(join(tmpdir(), 'l3kernel-docs-test-'));
-  const [scratch, cache] = [join(base, 'scratch'), join(base, 'cache')];
-  for (const folder of [scratch, cache]) mkdirSync(folder);
-  const running = run([fixture.folder, '--cache', cache, ...args], {
-    ...{ PORT: '0', TMPDIR: scratch, NODE_COMPILE_CACHE: join(base, 'compiled') },
-  });
-  const watchdog = setTimeout(() => running.process.kill('SIGKILL'), 15_000);
-  try {
-    await running.prints(text);
-    running.process.kill(signal);
-    const { code } = await running.ended;
-    const files = [scratch, cache].flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }));
-    return [code ?? -1, files.filter((path) => /l3kernel-docs|index\.sqlite./.test(path))];
-  } finally {
-    clearTimeout(watchdog);
-    rmSync(base, { recursive: true, force: true });
-  }
-}
-
-for (const [signal, wanted] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const) {
-  test(`${signal} while indexing ends with ${wanted} and leaves nothing`, { timeout: 60_000 }, async () => {
-    assert.deepEqual(await interrupted(signal, 'Markdown files', ['--walls', 'direct']), [wanted, []]);
-    assert.deepEqual(await interrupted(signal, 'Markdown files', []), [wanted, []]);
-    assert.deepEqual(await interrupted(signal, 'Markdown files', ['--check']), [wanted, []]);
-  });
-}
-
-test('Ctrl-C while measuring ends with 130 and leaves no measurement behind', { timeout: 30_000 }, async () => {
-  assert.deepEqual(await interrupted('SIGINT', 'measuring: synckit', []), [130, []]);
-});
-
-test('--check breaks every part amid its requests and finds every answer right', { timeout: 60_000 }, async () => {
-  const { code, stdout, stderr } = await run([fixture.folder, '--check', '--json']).ended;
-  const report = JSON.parse(stdout) as {
-    ok: boolean;
-    wrong: string[];
-    broken: Broken[];
-    requests: { kind: string; requests: number; errors: number }[];
-  };
-  assert.deepEqual(report.wrong, []);
-  assert.equal(code, 0, stderr);
-  assert.deepEqual(
-    report.requests.find(({ kind }) => kind === 'all'),
-    { ...report.requests.at(-1), requests: 500, errors: 0 },
-  );
-  assert.deepEqual(report.broken.map(({ kind }) => kind).sort(), [...breakKinds].sort());
-  for (const { kind, code: ended, others_failed } of report.broken) {
-    assert.equal(ended, codes[kind], kind);
-    assert.equal(others_failed, 0, kind);
-  }
 });

@@ -72,3 +72,17 @@ test('the part that was stopped is there again for the next pattern', { timeout:
 test('the bytes copied are counted', () => {
   assert.ok((walls.bytesCopied() ?? 0) > 0);
 });
+
+test('questions to a part that is replaced again and again are answered', { timeout: 60_000 }, async () => {
+  const searches = Array.from({ length: 4 }, () => ask(slow));
+  const stopped = Promise.all(searches);
+  let isOver = false;
+  void stopped.finally(() => (isOver = true));
+  const asking = Array.from({ length: 8 }, async () => {
+    for (let asked = 0; !isOver || asked === 0; asked++) assert.equal((await ask('/?q=%2F%28%2F')).status, 400);
+  });
+  const found = Promise.all(Array.from({ length: 3 }, () => ask('/?q=%2Falpha%2F')));
+  assert.deepEqual(new Set((await stopped).map(({ status }) => status)), new Set([422]));
+  for (const { status, body } of await found) assert.equal(status, 200, body);
+  await Promise.all(asking);
+});

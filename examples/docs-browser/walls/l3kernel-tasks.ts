@@ -19,6 +19,10 @@ const block_time_max_ms = 5000;
 /** Several times what the largest document needs; a parser that takes more is ended before the machine suffers. */
 const parse_heap_max_MiB = 256;
 
+/** A question may meet the end of several parts in a row, as patterns of several visitors take too long. */
+const questions_max = 8;
+const end_heard_max_ms = 60;
+
 /** The module of each task: the part itself, or one that adds what only a task can do. */
 export const taskModules: Record<keyof Parts, URL> = {
   ...partModules,
@@ -68,7 +72,9 @@ export interface Tasks {
   restartsBefore(name: string): number;
   /** Ends the task `old` for good and starts another in its place, once however many find that it is needed. */
   replace<Name extends PartName>(name: Name, old: TaskParts[Name]): Promise<void>;
-  /** Asks a part, and once more when it ended meanwhile. Only for questions that change nothing. */
+  /** After a call met the end of `task`: starts another in its place unless the supervisor does. */
+  revive<Name extends PartName>(name: Name, task: TaskParts[Name]): Promise<void>;
+  /** Asks a part, and again when it ended meanwhile. Only for questions that change nothing. */
   ask<Name extends PartName, R>(name: Name, question: (task: TaskParts[Name]) => Promise<R>): Promise<R>;
 }
 
@@ -114,17 +120,21 @@ export async function openTasks(modules: Record<PartName, URL>): Promise<Tasks> 
       return begun;
     },
     async ask(name, question) {
-      const task = present[name];
-      for (const isLast of [false, true]) {
+      for (let asked = 1; ; asked++) {
+        const task = present[name];
         try {
           return await question(task);
         } catch (error) {
-          if (!isGone(error)) throw error;
-          // Where a restart is under way the second question waits for it; where none is it fails at once.
-          if (isLast) await tasks.replace(name, task);
+          if (!isGone(error) || asked === questions_max) throw error;
+          await tasks.revive(name, task);
         }
       }
-      return await question(present[name]);
+    },
+    async revive(name, task) {
+      // Of an end for good this thread hears a little later than its calls do.
+      const until_ms = performance.now() + end_heard_max_ms;
+      while (task.alive && performance.now() < until_ms) await new Promise((resolve) => setTimeout(resolve, 5));
+      if (!task.alive) await tasks.replace(name, task);
     },
   };
   return tasks;

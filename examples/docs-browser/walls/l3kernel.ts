@@ -66,20 +66,19 @@ export async function openL3kernel(modules: Record<keyof TaskParts, URL> = taskM
       const before = tasks.all();
       const parse = async (): Promise<Page> =>
         noteBlocks(await blocking('parse', 1, () => walls.parse(path, markdown)));
-      for (const isLast of [false, true]) {
-        try {
+      try {
+        return await parse();
+      } catch (error) {
+        const failure = failureOf(error);
+        if (failure === undefined) throw error;
+        if (failure.code !== 'ERR_IPC_TIMEOUT') {
+          await tasks.revive(failure.part, before[failure.part]);
           return await parse();
-        } catch (error) {
-          const failure = failureOf(error);
-          if (failure === undefined) throw error;
-          // Who took too long would do so again; the highlighter is ended by its own timeout.
-          const isLate = failure.code === 'ERR_IPC_TIMEOUT';
-          if (failure.part === 'parse' ? isLast || isLate : isLast && !isLate)
-            await tasks.replace(failure.part, before[failure.part]);
-          if (isLate) throw error;
         }
+        // Who took too long would do so again. A highlighter that is late has been ended by its own timeout.
+        if (failure.part === 'parse') await tasks.replace('parse', before.parse);
+        throw error;
       }
-      return await parse();
     },
     open(name) {
       tasks.file = name;
