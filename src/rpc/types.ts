@@ -37,8 +37,8 @@ export type IpcErrorCode =
   /** The task has no function of that name. The message lists those it has: a typo, or another version of it. */
   | 'ERR_IPC_NO_SUCH_METHOD'
   /**
-   * Threads wait for each other in a ring, or a passive task was re-entered. The message names the members. Make one of
-   * the calls `.async`, or mark the task reentrant.
+   * Tasks wait for each other in a ring, or a passive task was re-entered. The message names the members. Make one of
+   * the calls `.async`, or raise the `concurrency` of one of them.
    */
   | 'ERR_IPC_DEADLOCK'
   /** A message is longer than the receiver allows. Both sides are told. Raise the receiver's limit or send less. */

@@ -84,6 +84,17 @@ systemTest('a ring through the program itself, blocked in .sync', async (system)
   assert.equal(asked, 3);
 });
 
+systemTest('a module that calls its chief while that waits for it to start', async (system) => {
+  const early = fixture('asks-early.ts');
+  const host = { answer: () => 42 };
+  const error = thrownBy(() => system.spawnSync(early, { host }));
+  assert.equal(error.code, 'ERR_IPC_SPAWN_FAILED', String(error));
+  assert.equal(error.cause.code, 'ERR_IPC_DEADLOCK');
+  assert.match(error.cause.message, /^host\.answer\(\): .*: host\.answer\(\) -> the start of asks-early -> main$/);
+  const t = await system.spawn(early, { host });
+  assert.equal(t.sync.early(), 42);
+});
+
 systemTest('a ring through a local task of the program', async (system) => {
   const [a, b] = await spawnRing(system, ['a', 'b']);
   const inner = await system.spawn(url, { kind: 'local', name: 'inner' });

@@ -19,8 +19,8 @@ import {
   PROCESSOR_DOORBELL,
   PROCESSOR_STUCK,
   TASK_CALLER,
-  TASK_STARTING,
-  TASK_STATE,
+  TASK_CHIEF,
+  TASK_SERVER,
   taskAt,
 } from '../../layout/task.ts';
 import {
@@ -253,7 +253,10 @@ test('DLK0030 who sends a long call is part of a ring and not its victim', () =>
 
 test('DLK0031 a call is the victim rather than a receive, and the text tells what is awaited', () => {
   const [a, b, c] = agents('a', 'b', 'c') as [Tcb, Tcb, Tcb];
-  store(taskAt(peek(a + TCB_TASK) & INDEX_MASK) + TASK_STATE, TASK_STARTING);
+  // The task of c has made that of a, and its hello has not come.
+  const made = taskAt(peek(a + TCB_TASK) & INDEX_MASK);
+  poke(made + TASK_CHIEF, peek(c + TCB_TASK));
+  poke(made + TASK_SERVER, idOf(a));
   for (const [tag, name] of [
     [7 << TAG_METHOD_SHIFT, 'm7()'],
     [200 << TAG_METHOD_SHIFT, 'method 200()'],

@@ -4,7 +4,7 @@ import { afterEach, test } from 'node:test';
 import { poke, store } from '../../platform/atomics.ts';
 import { CALL, TAG_METHOD_SHIFT } from '../../layout/message.ts';
 import { INDEX_MASK, STALL_ms } from '../../layout/params.ts';
-import { TASK_STARTING, TASK_STATE, taskAt } from '../../layout/task.ts';
+import { TASK_CHIEF, TASK_SERVER, TASK_STARTING, TASK_STATE, taskAt } from '../../layout/task.ts';
 import {
   DEAD,
   open,
@@ -129,7 +129,9 @@ test('what an agent does that is not blocked', () => {
 test('a task that does not come up is told though no call is under way', () => {
   const [a, b] = agents('a', 'b') as [Tcb, Tcb];
   calls(a, b, { tag: 0 });
-  store(taskAt(peek(b + TCB_TASK) & INDEX_MASK) + TASK_STATE, TASK_STARTING);
+  const made = taskAt(peek(b + TCB_TASK) & INDEX_MASK);
+  poke(made + TASK_CHIEF, peek(a + TCB_TASK));
+  poke(made + TASK_SERVER, idOf(b));
   assert.deepEqual(told(), ['a has waited 5.0 s for the start of b: b is starting']);
 });
 

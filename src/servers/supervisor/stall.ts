@@ -10,6 +10,7 @@ import { ANY_INDEX, INDEX_MASK, STALL_ms } from '../../layout/params.ts';
 import { DEAD, KIND_MASK, RUN, type Tcb, TCB_STATE } from '../../layout/tcb.ts';
 import {
   agentOf,
+  awaitsStart,
   collectWaits,
   describeAwaited,
   isCall,
@@ -44,7 +45,7 @@ export function reportStalls(stalls: Stalls, time_ms: number, methodName: Method
   const earlier = new Map(stalls);
   stalls.clear();
   for (const wait of waits) {
-    if (!isCall(wait) && !isStarting(wait.partner)) continue;
+    if (!isCall(wait) && !awaitsStart(wait)) continue;
     const before = earlier.get(wait.tcb);
     const isSame = before !== undefined && before.id === wait.id && before.sequence === wait.sequence;
     const seen = isSame ? before : { id: wait.id, sequence: wait.sequence, since_ms: time_ms, reported: false };
@@ -80,11 +81,12 @@ function doings(first: Wait, waits: readonly Wait[], methodName: MethodName): st
 }
 
 /** What an agent does that does not sleep in a wait for another. */
-function doing({ partner }: Wait, waits: readonly Wait[], methodName: MethodName): string {
+function doing(awaiting: Wait, waits: readonly Wait[], methodName: MethodName): string {
+  const { partner } = awaiting;
   const name = taskName(partner);
   const state = load(partner + TCB_STATE);
   if (state === DEAD) return `${name} has ended`;
-  if (isStarting(partner)) return `${name} is starting`;
+  if (isStarting(partner) || awaitsStart(awaiting)) return `${name} is starting`;
   if ((state & KIND_MASK) === RUN) return `${name} is on the CPU`;
   const own = waits.filter((wait) => !wait.inPlace && agentOf(wait.tcb) === agentOf(partner));
   const awaited = [...new Set(own.map((wait) => describeAwaited(wait, methodName)))].slice(0, 2).join(', ');

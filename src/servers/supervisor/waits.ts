@@ -11,9 +11,10 @@ import { HEADER_THREAD_CURSOR, HEADER_THREADS_MAX } from '../../layout/map.ts';
 import { CALL, TAG_FLAG, TAG_KIND, TAG_METHOD_SHIFT } from '../../layout/message.ts';
 import { ANY_INDEX, INDEX_MASK } from '../../layout/params.ts';
 import {
-  processorAt,
   PROCESSOR_STUCK,
+  processorAt,
   TASK_CALLER,
+  TASK_CHIEF,
   TASK_ID,
   TASK_SERVER,
   TASK_STARTING,
@@ -138,10 +139,17 @@ export function taskName(tcb: Tcb): string {
 
 export const isStarting = (tcb: Tcb): boolean => load(taskAt(taskOf(tcb) & INDEX_MASK) + TASK_STATE) === TASK_STARTING;
 
+/** Whether a chief waits for the hello of a task that it has made: its module is being loaded. */
+export function awaitsStart(wait: Wait): boolean {
+  if (isCall(wait)) return false;
+  const task = taskAt(taskOf(wait.partner) & INDEX_MASK);
+  return peek(task + TASK_CHIEF) === taskOf(wait.tcb) && peek(task + TASK_SERVER) === peek(wait.partner + TCB_ID);
+}
+
 /** What a thread waits for: `b.f()`, or a message when no call is under way. */
 export function describeAwaited(wait: Wait, methodName: MethodName): string {
   const task = taskName(wait.partner);
-  if (!isCall(wait)) return isStarting(wait.partner) ? `the start of ${task}` : `a message of ${task}`;
+  if (!isCall(wait)) return awaitsStart(wait) ? `the start of ${task}` : `a message of ${task}`;
   return `${task}.${describeMethod(wait, methodName)}()`;
 }
 
