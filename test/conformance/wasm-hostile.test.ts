@@ -8,7 +8,7 @@ import type { System, Task } from '../../src/index.ts';
 import { verify } from '../../src/kernel/verify.ts';
 import { wat } from '../support/wat.ts';
 import { ALLOC, CALLS } from './fixtures/wat.ts';
-import { rejectionOf, systemTest, thrownBy } from './support.ts';
+import { fixture, rejectionOf, systemTest, thrownBy } from './support.ts';
 
 const kind = 'wasm';
 const calls = wat(CALLS);
@@ -256,6 +256,64 @@ systemTest('wasm, hostile: a struct type is refused, for its objects would fill 
   const bytes = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x5f, 1, 0x7f, 0);
   const url = new URL(`data:application/wasm;base64,${Buffer.from(bytes).toString('base64')}`);
   assert.match((await rejectionOf(system.spawn(url, { kind }))).message, /struct or array/);
+});
+
+const nested = (depth: number): number => (depth === 0 ? 0 : 1 + nested(depth - 1));
+
+systemTest(
+  'wasm, hostile: what it calls with the last of the stack is never interrupted in its middle',
+  async (system) => {
+    const worker = await system.spawn(fixture('calls.ts'));
+    const url = wat(`(module
+    (import "host" "step__s" (func $step (param i32 i32)))
+    (import "calls" "add" (func $add (param f64 f64) (result f64)))
+    (memory (export "memory") 1)
+    (func $down (export "down") (result i32)
+      (call $step (i32.const 0) (i32.const 50))
+      (i32.add (call $down) (i32.const 1)))
+    (func $deep (export "deep") (param i32) (result f64)
+      (if (result f64) (local.get 0)
+        (then (f64.add (call $deep (i32.sub (local.get 0) (i32.const 1))) (f64.const 0)))
+        (else (call $add (f64.const 1) (f64.const 2))))))`);
+    let begun = 0;
+    let ended = 0;
+    const host = {
+      step(_text: string): void {
+        begun++;
+        assert.equal(nested(100), 100);
+        ended++;
+      },
+    };
+    const fresh = (): Task => system.spawnSync(url, { kind, host, imports: { calls: worker } });
+    const t = fresh();
+    assert.match(thrownBy(() => t.sync.down()).message, /stack overflow/);
+    assert.ok(begun > 100, String(begun));
+    assert.equal(ended, begun);
+    // Calls of another agent from where the stack has less and less room, to where it has none.
+    let works = 1000;
+    let fails = 1_000_000;
+    while (fails - works > 30) {
+      const depth = Math.floor((works + fails) / 2);
+      try {
+        assert.equal(fresh().sync.deep(depth), 3);
+        works = depth;
+      } catch (error) {
+        assert.match((error as Error).message, /stack overflow/);
+        fails = depth;
+      }
+      assert.equal(worker.sync.add(20, 22), 42);
+    }
+    assert.deepEqual(verify(), []);
+    assert.equal(await worker.async.add(1, 2), 3);
+  },
+);
+
+systemTest('wasm, hostile: more exports and imports than a task may have are refused', async (system) => {
+  const many = Array.from({ length: 5000 }, (_, i) => `(export "f${i}" (func $f))`).join('');
+  const exported = await rejectionOf(system.spawn(wat(`(module (func $f) ${many})`), { kind }));
+  assert.match(exported.message, /5000 exports, and may have 4096/);
+  const wanted = Array.from({ length: 5000 }, (_, i) => `(import "env" "f${i}" (func))`).join('');
+  assert.match((await rejectionOf(system.spawn(wat(`(module ${wanted})`), { kind }))).message, /5000 imports/);
 });
 
 systemTest('wasm, hostile: a chain of tasks ends at the limit, and every link answers afterwards', async (system) => {

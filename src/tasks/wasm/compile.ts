@@ -19,6 +19,8 @@ const MODULES_MAX = 64;
 const PAGES_DEFAULT = 4096;
 const PAGES_MAX = 65_536;
 const ELEMENTS_MAX = 65_536;
+/** Each export is a stub, and each import a function that is made for it. */
+const FUNCTIONS_MAX = 4096;
 
 const cache = new Map<string, Compiled>();
 
@@ -46,6 +48,12 @@ export function compile(url: URL, bounds: Bounds): Compiled {
     });
   }
   const excess = excessOf(bytes, bounds);
+  for (const [count, what] of [
+    [shape.exports.length, 'exports'],
+    [shape.imports.length, 'imports'],
+  ] as const) {
+    if (count > FUNCTIONS_MAX) excess.push(`it has ${count} ${what}, and may have ${FUNCTIONS_MAX}`);
+  }
   if (excess.length > 0) throw new IpcError('ERR_IPC_LIMIT', `the module is too large: ${excess.join('; ')}`);
   const ownLimits = limited(bytes, bounds);
   const isSame = Buffer.compare(ownLimits, bytes) === 0;

@@ -12,6 +12,7 @@ import { gone, isGone, type RawFunction, wasmTasks, type WasmTask } from './reco
 import { type Bounds, type FunctionType, type Import, sameType, type Shape, typeText } from './shape.ts';
 import { isSpan, isWords, type Signature, signatureOf } from './signature.ts';
 import { bytesIn, makePair, takeBytes, takeString, viewOf } from './space.ts';
+import { needRoom } from './room.ts';
 import { makeSlot, makeSwitch } from './switch.ts';
 import { WASI_MODULE, wasiImports } from './wasi.ts';
 
@@ -174,6 +175,7 @@ function callOut(
 ): RawFunction {
   return (...words: unknown[]) => {
     if (isGone(task)) throw gone(task, what);
+    needRoom();
     const args = signature?.params == null ? words : valuesOf(task, signature, words as number[]);
     const outer = agent.current;
     agent.current = asTask ? task.tcb : agent.caller;

@@ -35,6 +35,7 @@ import type { Compiled } from './compile.ts';
 import { dropCopiers } from './copier.ts';
 import { importsFor } from './imports.ts';
 import { Exit, faultText, type RawFunction, type Slot, stack, wasmTasks, type WasmTask } from './record.ts';
+import { needRoom } from './room.ts';
 import { isCallable, type Signature, signatureOf } from './signature.ts';
 import { makeSpace } from './space.ts';
 import { makeSlot, makeSwitch } from './switch.ts';
@@ -168,7 +169,7 @@ function fromElsewhere(task: WasmTask, slot: Slot): RawFunction {
 function settle(): void {
   if (stack.depth > 0 || !stack.dying) return;
   try {
-    descend(ROOM_FRAMES);
+    needRoom();
   } catch {
     setImmediate(settle);
     return;
@@ -176,10 +177,6 @@ function settle(): void {
   stack.dying = false;
   for (const one of hosted.values()) if (one.task.faulted) endByFault(one);
 }
-
-/** A repair needs less than so many frames. */
-const ROOM_FRAMES = 300;
-const descend = (frames: number): number => (frames === 0 ? 0 : 1 + descend(frames - 1));
 
 function endByFault(one: Hosted): void {
   const { task, start } = one;

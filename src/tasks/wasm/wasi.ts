@@ -9,6 +9,7 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { Exit, type RawFunction, type WasmTask } from './record.ts';
+import { needRoom } from './room.ts';
 import { checkSpan, viewOf } from './space.ts';
 
 export const WASI_MODULE = 'wasi_snapshot_preview1';
@@ -80,6 +81,7 @@ export function wasiImports(task: WasmTask): Record<string, RawFunction> {
     fd_write: (file, vectors, count, address) => {
       if (!isOutput(file)) return BAD_FILE;
       if (count < 0 || count > VECTORS_MAX) return INVALID;
+      needRoom();
       return put(address, writeVectors(task, file, at(vectors, count * 8), count));
     },
     proc_exit: (code) => {
