@@ -19,7 +19,7 @@ async function spawnRing(system: System, names: string[], options = {}): Promise
   tasks.forEach((task, i) => task.sync.connect(names.filter((name) => name !== names[i])));
   return tasks;
 }
-const namesOf = (count: number): string[] => [...'abcdefghij'.slice(0, count)];
+const namesOf = (count: number): string[] => 'abcdefghij'.slice(0, count).split('');
 /** From the first task round to itself. */
 const round = (names: string[]): string[] => [...names.slice(1), names[0]!];
 const told = (tasks: Task[]): any[] => tasks.map((task) => task.sync.told());

@@ -107,7 +107,7 @@ afterEach(() => {
 
 for (const size of [1, 2, 3, 4, 7]) {
   test(`DLK0010 a ring of ${size} agents ends by the call that closed it`, () => {
-    const ring = agents(...'abcdefg'.slice(0, size));
+    const ring = agents(...'abcdefg'.slice(0, size).split(''));
     ring.forEach((tcb, i) =>
       (i === size - 1 ? polls : calls)(tcb, i === size - 1 ? otherThread(ring[0]!) : ring[i + 1]!, 10 - i),
     );
@@ -115,7 +115,7 @@ for (const size of [1, 2, 3, 4, 7]) {
     assert.deepEqual(ring.map(isWaiting), [...Array(size - 1).fill(true), false]);
     const { result, text } = outcome(ring.at(-1)!);
     assert.equal(result, DEADLOCK);
-    const names = [...'abcdefg'.slice(0, size)];
+    const names = 'abcdefg'.slice(0, size).split('');
     assert.equal(text, [...names.map((name, i) => (i === 0 ? '' : `${name}.m1()`)), 'a'].join(' -> '));
     // The others wait on, and are no ring any more.
     assert.equal(look(), size > 1);
