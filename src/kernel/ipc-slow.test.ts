@@ -41,6 +41,7 @@ import {
   RUN,
   running,
   TCB_POLL_QUEUE,
+  TCB_POLL_TARGET,
   TCB_SENT,
   TCB_STATE,
   TCB_TAG,
@@ -87,6 +88,7 @@ const openUp = (tcb: Tcb): void => assert.equal(receive(tcb, 0, OPEN_ONLY), NOT_
 function poll(self: Tcb, to: Tcb, word: number): void {
   putWords(word);
   putMessage(self, idOf(self), 1, 1);
+  poke(self + TCB_POLL_TARGET, idOf(to));
   store(self + TCB_STATE, polling(idOf(self), idOf(to)));
 }
 

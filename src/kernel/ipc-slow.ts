@@ -46,16 +46,17 @@ import {
   POLL,
   polling,
   running,
+  STATE_GENERATION,
   TCB_CUT,
   TCB_HOME,
   TCB_ID,
   TCB_OUT_CUT,
   TCB_OUT_PIECES,
+  TCB_POLL_TARGET,
   TCB_SENDER,
   TCB_SEQUENCE,
   TCB_STATE,
   TCB_TAG,
-  TCB_TAKEN,
   tcbAt,
   tcbOf,
   WAIT,
@@ -92,7 +93,8 @@ import {
 export function checkThread(id: number): Result {
   const tcb = tcbOf(id);
   const present = peek(tcb + TCB_ID);
-  if (present === id && peek(tcb + TCB_TAKEN) !== 0 && load(tcb + TCB_STATE) !== DEAD) return OK;
+  const state = load(tcb + TCB_STATE);
+  if (present === id && state !== DEAD && ((state ^ id) & STATE_GENERATION) === 0) return OK;
   return generationOf(id) < generationOf(present) || present === id ? PEER_GONE : NO_SUCH_THREAD;
 }
 
@@ -123,8 +125,7 @@ export function send(self: Tcb, to: ThreadId, tag: number, timeout_ms: number): 
 /**
  * Begins a send or a call and does not wait. OK: the message is with the partner; after a call `self` waits. NOT_YET:
  * `self` stands in the polling-me queue of the thread whose index is R_TARGET, or has just been taken out of it; what
- * follows is for `awaitMessage` with that target, or for `continueSend`. Anything else: nothing has happened, `self`
- * runs.
+ * follows is for `awaitMessage` with that target, or for `continueSend`. Anything else: nothing has happened.
  *
  * `behind` is a thread of this agent whose message must not be overtaken, or 0. While it polls for the same partner,
  * `self` does too: a partner that has just opened would else take the newcomer before it looks at its queue.
@@ -209,6 +210,7 @@ function startPolling(self: Tcb, to: ThreadId, expect: number, tag: number, sequ
   putMessage(self, me, tag, sequence);
   poke(self + TCB_OUT_PIECES, 0);
   poke(self + TCB_OUT_CUT, 0);
+  poke(self + TCB_POLL_TARGET, to);
   if ((tag & TAG_STRINGS) !== 0) putStrings(self, self, tag);
   for (;;) {
     store(self + TCB_STATE, mine);
@@ -219,8 +221,7 @@ function startPolling(self: Tcb, to: ThreadId, expect: number, tag: number, sequ
     if (isHome || !isReceptive(partner, to, expect, me)) break;
     // The partner has opened and not yet looked at its queue, where it will find `behind` and then us.
     if (pollsFor(behind, to)) break;
-    // It opened meanwhile. First the own state is taken back, so that nobody else takes or cancels us; then the partner
-    // is claimed. The other order would have to undo a claim, unseen by whoever met the partner claimed.
+    // It opened meanwhile. The own state first: the other order may have to undo a claim, unseen by who has met it.
     if (!withdraw(self, mine)) break;
     if (claimReceptive(partner, to, expect, me)) return push(self, partner, tag, sequence);
   }
@@ -231,8 +232,7 @@ function startPolling(self: Tcb, to: ThreadId, expect: number, tag: number, sequ
 /**
  * Waits until the own state is "running": the message, or the news that there is none, lies in the own line. Spins,
  * then parks. A timeout ends the wait only if no partner has claimed it: what has started is waited for. `target` is
- * the index of the thread that is polled for, 0 when the own message is with its receiver; the state cannot tell, for
- * the message may have been taken, and even answered, by now.
+ * the index of the thread that is polled for, 0 when the own message is with its receiver: the state cannot tell.
  */
 export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_ms: number, target = 0): Result {
   const me = peek(self + TCB_ID);
@@ -364,7 +364,7 @@ function pullNext(self: Tcb): boolean {
   return true;
 }
 
-/** Claims the first sender that still polls; entries that no longer do are thrown out. 0 when there is none. */
+/** Claims the first sender that polls for us, not for a thread before us; others are thrown out. 0: there is none. */
 function claimNext(self: Tcb): Tcb | 0 {
   const me = peek(self + TCB_ID);
   for (;;) {
@@ -372,7 +372,7 @@ function claimNext(self: Tcb): Tcb | 0 {
     if (index === 0) return 0;
     const sender = tcbAt(index);
     const id = peek(sender + TCB_ID);
-    if (claim(sender, polling(id, me), locked(id, me))) return sender;
+    if (peek(sender + TCB_POLL_TARGET) === me && claim(sender, polling(id, me), locked(id, me))) return sender;
   }
 }
 
@@ -380,7 +380,7 @@ function pullFrom(self: Tcb, from: number): boolean {
   const me = peek(self + TCB_ID);
   if (findInQueue(queueOf(self), from & INDEX_MASK, me & INDEX_MASK) === 0) return false;
   const sender = tcbOf(from);
-  if (!claim(sender, polling(from, me), locked(from, me))) return false;
+  if (peek(sender + TCB_POLL_TARGET) !== me || !claim(sender, polling(from, me), locked(from, me))) return false;
   pull(self, sender);
   return true;
 }

@@ -100,6 +100,8 @@ export const TCB_WAKEUP_LIST = 103;
 export const TCB_RECEIVE_TIMEOUT = 106;
 /** Head of the queue that the polling-me links belong to, 0 for none. Written under that queue's lock. */
 export const TCB_POLL_QUEUE = 105;
+/** Id of the thread that is polled for, of which the state has the index only. */
+export const TCB_POLL_TARGET = 107;
 /** 1 when a message for a multiplexed thread lies in its ipc line, to be taken when it runs. */
 export const TCB_PENDING = 104;
 // Line 7: identity.
