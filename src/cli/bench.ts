@@ -24,16 +24,23 @@ interface Report {
 interface Suite {
   readonly FULL: Plan;
   readonly QUICK: Plan;
-  runPingpong(options: {
-    readonly words: readonly string[];
-    readonly plan: Plan;
-    readonly progress?: (done: number, all: number, what: string) => void;
-  }): Promise<Report>;
   reportText(report: Report): string;
 }
 
-const USAGE = `Usage: l3 bench pingpong [ROW...] [--json] [--quick]
+type Run = (options: {
+  readonly words: readonly string[];
+  readonly plan: Plan;
+  readonly progress?: (done: number, all: number, what: string) => void;
+}) => Promise<Report>;
 
+/** The folder of each suite in bench/ and the function that runs it. */
+const SUITES: Readonly<Record<string, string>> = { pingpong: 'runPingpong', compat: 'runCompat' };
+
+const USAGE = `Usage: l3 bench pingpong [ROW...] [--json] [--quick]
+       l3 bench compat [ROW...] [--json] [--quick]
+
+  pingpong  one call, beside the least that the machine allows
+  compat    the drop-ins, beside the packages that they stand in for (npm fetches those)
   ROW       the name of a row, or the beginning of some names; without one, all rows (about five minutes)
   --json    one JSON document on standard output
   --quick   few samples: to see that a row runs, not what it costs
@@ -44,9 +51,9 @@ const OUTSIDE = `l3 bench: the benchmarks are not in the published package; run 
 `;
 
 /** The suite's entry, from src/cli/ in a checkout or from dist/ at whichever depth a build has put this file. */
-function suiteUrl(): URL | undefined {
+function suiteUrl(suite: string): URL | undefined {
   for (const up of ['../../', '../', '../../../']) {
-    for (const name of ['bench/pingpong/main.ts', 'bench/pingpong/main.js']) {
+    for (const name of [`bench/${suite}/main.ts`, `bench/${suite}/main.js`]) {
       const url = new URL(up + name, import.meta.url);
       // Node strips types outside node_modules only, so that sources which were installed cannot run.
       if (existsSync(fileURLToPath(url)) && !(name.endsWith('.ts') && url.pathname.includes('/node_modules/')))
@@ -70,21 +77,22 @@ export async function bench(words: readonly string[]): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  if (suiteName !== 'pingpong' || unknown !== undefined) {
+  const runName = SUITES[suiteName ?? ''];
+  if (suiteName === undefined || runName === undefined || unknown !== undefined) {
     process.stderr.write(unknown === undefined ? USAGE : `l3 bench: unknown option ${unknown}\n${USAGE}`);
     return 2;
   }
-  const url = suiteUrl();
+  const url = suiteUrl(suiteName);
   if (url === undefined) {
     process.stderr.write(OUTSIDE);
     return 2;
   }
-  const suite = (await import(url.href)) as Suite;
+  const suite = (await import(url.href)) as Suite & Readonly<Record<string, Run>>;
   const interactive = process.stderr.isTTY === true;
   const plan = flags.includes('--quick') ? suite.QUICK : suite.FULL;
   let report: Report;
   try {
-    report = await suite.runPingpong({ words: rows, plan, ...(interactive ? { progress: progressLine } : {}) });
+    report = await suite[runName]!({ words: rows, plan, ...(interactive ? { progress: progressLine } : {}) });
   } catch (error) {
     process.stderr.write(`l3 bench: ${(error as Error).message}\n`);
     return 2;

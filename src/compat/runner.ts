@@ -7,6 +7,7 @@
  */
 import type { IpcError as KernelError, Task } from '../index.ts';
 import { library } from './kernel.ts';
+import { outOfMemory } from './out-of-memory.ts';
 import { type Chunk, replay } from './output.ts';
 import { makeSlate, type Slate, SlateReader } from './slate.ts';
 
@@ -127,9 +128,7 @@ export class Runner {
   private exitError(cause: KernelError): Error {
     const code = this.slate.exitCode();
     if (code !== undefined) return new Error(`Worker exited with code ${code}`, { cause });
-    return new Error(`Worker ended without an exit code, as it does when it is out of memory: ${cause.message}`, {
-      cause,
-    });
+    return cause.message.includes('out of memory') ? outOfMemory(cause) : new Error('Worker was terminated', { cause });
   }
 }
 

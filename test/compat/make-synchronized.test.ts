@@ -21,6 +21,7 @@ export const failWithText = async () => { throw 'text'; };
 export const exit = async (code) => process.exit(code);
 export const setExitCode = async (code) => { process.exitCode = code; return 'set'; };
 export const log = async () => { console.log('from the worker'); return 1; };
+export const heap = async () => { for (const all = []; ; ) all.push(new Array(1e6).fill(Math.random())); };
 export const makeFunction = async () => () => 1;
 `,
   'self.mjs': `
@@ -75,6 +76,12 @@ assert.throws(() => makeSynchronized('./module.mjs'), TypeError);
 assert.throws(() => makeSynchronizedFunctions(3, {}), TypeError);
 console.log('ok');
 `,
+  'heap.mjs': `
+import makeSynchronized from 'make-synchronized';
+const m = makeSynchronized(new URL('./module.mjs', import.meta.url));
+try { m.heap(); } catch (error) { console.log(error.code); }
+console.log(m.next());
+`,
   'common.cjs': `
 const makeSynchronized = require('make-synchronized');
 const { pathToFileURL } = require('node:url');
@@ -99,4 +106,9 @@ test('the examples of the README', () => {
 test('from CommonJS', () => {
   const { stdout, stderr } = project.run('common.cjs');
   assert.equal(stdout, 'bar called function\n', stderr);
+});
+
+test('a worker whose heap is full is reported and replaced', () => {
+  const { stdout, stderr } = project.run('heap.mjs', [], { env: { NODE_OPTIONS: '--max-old-space-size=60' } });
+  assert.equal(stdout, 'ERR_WORKER_OUT_OF_MEMORY\n1\n', stderr);
 });

@@ -169,6 +169,15 @@ test('a worker that ends in a call is reported, at each call', () => {
   assert.match(same('calls.mjs', ['./worker.mjs', '{}', '["exit",3]', '["add",1,2]']), /Worker exited with code 3/);
 });
 
+test('a worker whose heap is full is reported, while the original waits for ever', () => {
+  const args = ['./worker.mjs', '{}', '["heap"]', '["add",1,2]'];
+  const env = { NODE_OPTIONS: '--max-old-space-size=60' };
+  const line = /throws Error ERR_WORKER_OUT_OF_MEMORY .*heap out of memory/;
+  const lines = ours.run('calls.mjs', args, { env }).stdout.trimEnd().split('\n');
+  assert.equal(lines.length, 2);
+  for (const each of lines) assert.match(each, line);
+});
+
 test('a timeout ends a call, and the next one is answered', () => {
   same('calls.mjs', [
     './worker.mjs',

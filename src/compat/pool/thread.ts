@@ -3,6 +3,7 @@
  */
 import type { Task } from '../../index.ts';
 import { library } from '../kernel.ts';
+import { outOfMemory } from '../out-of-memory.ts';
 import { makeSlate, SlateReader } from '../slate.ts';
 import type * as RunnerModule from './runner.ts';
 import type { PoolTask } from './task.ts';
@@ -83,9 +84,7 @@ export class PoolThread {
     const last = this.slate.lastError();
     if (last !== undefined) return last.error;
     const exit = await this.task.exited;
-    if (exit.reason !== 'out of memory')
-      return new Error(`worker exited with code: ${this.slate.exitCode() ?? exit.code}`);
-    const text = 'Worker terminated due to reaching memory limit: JS heap out of memory';
-    return Object.assign(new Error(text, { cause: error }), { code: 'ERR_WORKER_OUT_OF_MEMORY' });
+    if (exit.reason === 'out of memory') return outOfMemory(error);
+    return new Error(`worker exited with code: ${this.slate.exitCode() ?? exit.code}`);
   }
 }

@@ -1,0 +1,165 @@
+/**
+ * Runs the rows of `l3 bench compat`: in two projects with the same programs, one with the originals and one with the
+ * drop-ins, by turns, each time in a fresh process. A pair is one process of each, one after the other.
+ *
+ * The originals are installed by npm beside the measured programs, in the versions below.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Machine, machineFacts } from '../harness/machine.ts';
+import { median, type Pair, type PairSummary, summarizePairs } from '../harness/stats.ts';
+import { duration } from '../pingpong/report.ts';
+import { FILES } from './programs.ts';
+import { type Row, selectRows } from './rows.ts';
+
+export interface Plan {
+  readonly processes: number;
+  readonly placements: number;
+  readonly pairs: number;
+  readonly block_ms: number;
+}
+
+/** `placements` are blocks of one process, `processes` pairs of processes. */
+export const FULL: Plan = { processes: 7, placements: 16, pairs: 1, block_ms: 20 };
+/** Its figures mean nothing. */
+export const QUICK: Plan = { processes: 1, placements: 2, pairs: 1, block_ms: 4 };
+
+const ORIGINALS = {
+  synckit: '0.12.3',
+  'make-synchronized': '0.8.0',
+  'sync-message-port': '1.2.0',
+  'sync-child-process': '1.1.1',
+  tinypool: '2.2.0',
+  piscina: '5.3.2',
+};
+
+export interface ReportRow extends PairSummary {
+  readonly name: string;
+  readonly unit: string;
+  /** The original, beside which `floor_ns` stands. */
+  readonly floor: string;
+  readonly method: string;
+  readonly target: { readonly ratio_max: number };
+}
+
+export interface Report {
+  readonly machine: Machine;
+  readonly originals: typeof ORIGINALS;
+  readonly rows: readonly ReportRow[];
+  readonly failures: readonly { readonly rows: readonly string[]; readonly message: string }[];
+}
+
+interface RunOptions {
+  readonly words: readonly string[];
+  readonly plan: Plan;
+  readonly progress?: (done: number, all: number, what: string) => void;
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const PROCESS_ms = 60_000;
+
+function makeProject(folder: string): string {
+  mkdirSync(join(folder, 'node_modules'), { recursive: true });
+  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+function installDropIns(folder: string): void {
+  if (!existsSync(join(root, 'dist/index.js'))) throw new Error('there is no build; run npm run build first');
+  const modules = join(folder, 'node_modules');
+  cpSync(join(root, 'dist'), join(modules, 'l3kernel/dist'), { recursive: true });
+  cpSync(join(root, 'package.json'), join(modules, 'l3kernel/package.json'));
+  for (const name of readdirSync(join(root, 'packages'))) {
+    cpSync(join(root, 'packages', name), join(modules, name), { recursive: true });
+  }
+}
+
+function installOriginals(folder: string): void {
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies: ORIGINALS }));
+  const args = ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+  execFileSync('npm', args, { cwd: folder, timeout: 120_000, shell: process.platform === 'win32' });
+}
+
+/** The samples of one process: nanoseconds of a call, or of the whole process. */
+function sample(folder: string, row: Row, plan: Plan): number[] {
+  const args = [join(folder, `${row.program}.mjs`), ...row.args, String(plan.placements), String(plan.block_ms)];
+  const began_ms = performance.now();
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: PROCESS_ms,
+    killSignal: 'SIGKILL',
+  });
+  const took_ns = (performance.now() - began_ms) * 1e6;
+  if (status !== 0) throw new Error(status === null ? 'it hung' : stderr.trim().split('\n').slice(-3).join(' '));
+  return row.args[0] === 'process' ? [took_ns] : (JSON.parse(stdout) as number[]);
+}
+
+/** Each process of the one beside that of the other which ran next to it. */
+function pairOf(ours: string, original: string, row: Row, plan: Plan, isFirst: boolean): Pair {
+  const order = isFirst ? [ours, original] : [original, ours];
+  const [first, second] = order.map((folder) => median(sample(folder, row, plan))) as [number, number];
+  return isFirst ? { ns: first, floor_ns: second } : { ns: second, floor_ns: first };
+}
+
+export async function runCompat({ words, plan, progress }: RunOptions): Promise<Report> {
+  const rows = selectRows(words);
+  const place = mkdtempSync(join(tmpdir(), 'l3-bench-compat-'));
+  const pairs = new Map<string, Pair[]>(rows.map((row) => [row.name, []]));
+  const failures = new Map<string, string>();
+  try {
+    const [ours, original] = [makeProject(join(place, 'ours')), makeProject(join(place, 'original'))];
+    installDropIns(ours);
+    installOriginals(original);
+    for (let repetition = 0; repetition < plan.processes; repetition++) {
+      for (const [index, row] of rows.entries()) {
+        if (failures.has(row.name)) continue;
+        progress?.(
+          repetition * rows.length + index,
+          plan.processes * rows.length,
+          `${row.name}: pair ${repetition + 1}`,
+        );
+        try {
+          pairs.get(row.name)!.push(pairOf(ours, original, row, plan, repetition % 2 === 0));
+        } catch (error) {
+          failures.set(row.name, (error as Error).message);
+        }
+      }
+    }
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+  return {
+    machine: machineFacts(),
+    originals: ORIGINALS,
+    rows: rows.flatMap((row) => {
+      const taken = pairs.get(row.name)!;
+      const { name, unit, method, program, target_max } = row;
+      const floor = `${program} ${ORIGINALS[program]}`;
+      return taken.length === 0
+        ? []
+        : [{ name, ...summarizePairs(taken), unit, floor, method, target: { ratio_max: target_max } }];
+    }),
+    failures: [...failures].map(([name, message]) => ({ rows: [name], message })),
+  };
+}
+
+export function reportText({ machine, rows, failures }: Report): string {
+  const lines = rows.map((row) => {
+    const isMet = row.ratio <= row.target.ratio_max ? 'met' : 'MISSED';
+    const figures = [
+      duration(row.ns),
+      duration(row.floor_ns),
+      row.ratio.toFixed(3),
+      row.p10.toFixed(3),
+      row.p90.toFixed(3),
+    ];
+    return `${row.name.padEnd(30)}${figures.map((text) => text.padStart(11)).join('')}  ${isMet} (${row.target.ratio_max})`;
+  });
+  const head = `${'row'.padEnd(30)}${['drop-in', 'original', 'ratio', 'p10', 'p90'].map((text) => text.padStart(11)).join('')}`;
+  const failed = failures.map(({ rows: [name], message }) => `${name}: no figure: ${message}`);
+  return `${[`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.commit}`, head, ...lines, ...failed].join('\n')}\n`;
+}
