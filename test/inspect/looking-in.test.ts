@@ -1,10 +1,9 @@
 /** `l3 ps` and `l3 top` on systems in other processes: the command, the socket and kernel memory together. */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { boot } from '../../src/index.ts';
-import { directory, listAddresses } from '../../src/servers/inspect/address.ts';
-import { end, eventually, l3, l3Head, type Outcome, place, startSystem } from './support.ts';
+import { directory } from '../../src/servers/inspect/address.ts';
+import { end, eventually, l3, type Outcome, startSystem } from './support.ts';
 
 interface ThreadDocument {
   readonly id: number;
@@ -33,8 +32,6 @@ interface PsDocument {
 }
 
 const documentOf = ({ out }: Outcome): PsDocument => JSON.parse(out) as PsDocument;
-const socketsHere = (): string[] =>
-  readdirSync(place, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.sock'));
 
 test('without a system the commands say so and fail', async () => {
   for (const command of ['ps', 'top']) {
@@ -134,48 +131,4 @@ test('a task that was started again says how often', async () => {
   assert.deepEqual([fourth!.restarts, others.length], [1, 0]);
   assert.match((await l3('ps', 'phoenix')).out, / fourth +worker +.* 1\n/);
   await end(child);
-});
-
-test('a system that was shut down is not seen any more, though its process goes on', async () => {
-  const system = await boot();
-  const task = await system.spawn<typeof import('./fixtures/tasks.ts')>(
-    new URL('./fixtures/tasks.ts', import.meta.url),
-  );
-  const isHere = async (): Promise<boolean> => listAddresses().some(({ pid }) => pid === process.pid);
-  assert.equal(await eventually(isHere, (here) => here), true);
-  assert.match((await l3('ps', String(process.pid))).out, /^looking-in\.test \(\d+\): up .*\n/);
-  assert.equal(task.sync.add(1, 2), 3);
-  await system.shutdown();
-  assert.equal(await isHere(), false);
-});
-
-test('a reader that has enough ends the command in silence', async () => {
-  const child = await startSystem('busy', 'calls');
-  assert.deepEqual(await l3Head('top', '--count', '100'), { code: 0, err: '' });
-  await end(child);
-});
-
-test('with several systems ps lists them, top asks which, and a name or a process id chooses', async () => {
-  const [a, b] = await Promise.all([startSystem('a', 'calls'), startSystem('b', 'calls')]);
-  const { code, out } = await l3('ps');
-  assert.equal(code, 0);
-  assert.match(out, new RegExp(`^ +PID {2}SYSTEM\\n(?: *${a.pid} {2}a .*\\n *${b.pid} {2}b |.* {2}b .*\\n.* {2}a )`));
-  const { systems } = JSON.parse((await l3('ps', '--json')).out) as { systems: { name: string; pid: number }[] };
-  assert.deepEqual(
-    systems.map(({ pid }) => pid).sort((x, y) => x - y),
-    [a.pid!, b.pid!].sort((x, y) => x - y),
-  );
-  const asked = await l3('top');
-  assert.deepEqual([asked.code, asked.out], [1, '']);
-  assert.match(asked.err, /which of these\?/);
-  assert.equal(documentOf(await l3('ps', 'b', '--json')).system.pid, b.pid);
-  assert.equal(documentOf(await l3('ps', `${a.pid}`, '--json')).system.name, 'a');
-  const unknown = await l3('ps', 'nobody');
-  assert.deepEqual([unknown.code, unknown.out], [1, '']);
-  assert.match(unknown.err, /there is no system 'nobody'/);
-  assert.equal(socketsHere().length, 2);
-  await Promise.all([end(a), end(b)]);
-  assert.equal(socketsHere().length, 2, 'a killed process leaves its socket');
-  assert.equal((await l3('ps')).code, 1);
-  assert.deepEqual(socketsHere(), [], 'who lists removes it');
 });
