@@ -448,7 +448,7 @@ systemTest('wasm: a module in a worker of its own can be ended while it loops', 
     const imports = { env: { twice: (x: number) => x * 2 } };
     const host = { log: (line: string) => void lines.push(line) };
     const options = { kind: 'worker', imports, host, memory: { pages: 4 } } as const;
-    const t = await system.spawn(url, { ...options, onTimeout: 'kill', restart: 'on-failure', timeout: 2000 });
+    const t = await system.spawn(url, { ...options, onTimeout: 'kill', restart: 'on-failure' });
     assert.equal(t.kind, 'worker');
     assert.equal(t.sync.twice(21), 42);
     assert.equal(await t.async.twice(1), 2);
