@@ -44,6 +44,7 @@ import {
 } from '../layout/tcb.ts';
 import { ANY_INDEX } from '../layout/params.ts';
 import { setHandover } from '../platform/handover.ts';
+import { handleSignals, stopHandlingSignals } from '../platform/signals.ts';
 import { agent, createStandingThreads, detach, isAttached, isShuttingDown, startSystem } from '../user/agent.ts';
 import { COMING, endOf, GONE, incarnationOf, recordOf } from '../user/incarnations.ts';
 import { settle, stopLoop } from '../user/loop.ts';
@@ -353,6 +354,7 @@ async function endSystem(): Promise<void> {
   settle();
   await new Promise((resolve) => setImmediate(resolve));
   if (!isMain) return;
+  stopHandlingSignals();
   process.off('beforeExit', stayForLoops);
   stopLoop();
   endLocals();
@@ -438,8 +440,10 @@ export function bootSync(options: BootOptions = {}): System {
   setLog(options.log);
   if (options.timeout !== undefined) setDefaultTimeout(timeout_ms);
   process.on('beforeExit', stayForLoops);
-  system = new KernelSystem();
-  return system;
+  const booted = new KernelSystem();
+  handleSignals(() => booted.shutdown());
+  system = booted;
+  return booted;
 }
 
 /** As `bootSync`; what is wrong with the options rejects. */
