@@ -21,8 +21,11 @@ const connection = document.getElementById('connection');
 /** Sizes in CSS pixels of a box and of an arrow's label, and the distances between them. */
 const sizes = {
   wide: { box: [190, 78], label: [110, 44], ranksep: 40, nodesep: 24, rankdir: 'LR' },
-  narrow: { box: [80, 66], label: [58, 36], ranksep: 16, nodesep: 6, rankdir: 'TB' },
+  narrow: { box: [85, 66], label: [58, 36], ranksep: 16, nodesep: 4, rankdir: 'TB' },
 };
+
+/** What a kind of task is called where the name alone does not say it. @type {Record<string, string>} */
+const kinds = { main: 'main thread', supervisor: 'parent of all' };
 
 /** What the drawing consists of, to know when another one is needed. */
 let drawn = '';
@@ -193,9 +196,9 @@ function updateTask(task, isNarrow) {
     group?.getBoundingClientRect();
     group?.classList.add('reborn');
   }
-  setText(name, 'state', isNarrow ? state : `${kind === 'main' ? 'main thread' : kind} · ${state}`);
+  setText(name, 'state', isNarrow ? state : `${kinds[kind] ?? kind} · ${state}`);
   const served = isNarrow ? short(task.served) : `${count(task.served)} calls served`;
-  setText(name, 'served', name === 'main' ? '' : served);
+  setText(name, 'served', kind === 'main' || kind === 'supervisor' ? '' : served);
   setText(name, 'title', `${name}, id ${id}, ${state}${task.partner ? `, waits for ${task.partner}` : ''}`);
 }
 

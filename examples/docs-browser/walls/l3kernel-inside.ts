@@ -109,7 +109,9 @@ function taskLines({ system, restartsBefore }: Tasks): TaskLine[] {
   const tasks = system.tasks();
   const names = new Map<number, string>(tasks.map(({ id, name }) => [id, name]));
   return tasks.map(({ id, name, kind, state, partner, counts }) => ({
-    ...{ id, name, kind, state },
+    ...{ id, name, kind },
+    // It takes no calls: what it is asked comes by messages to its event loop, of which the kernel knows nothing.
+    state: kind === 'supervisor' ? 'listening' : state,
     partner: partner === undefined ? undefined : names.get(partner),
     ...{ sent: counts.sent ?? 0, bytes: counts.bytes ?? 0, parks: counts.parks ?? 0 },
     restarts: (counts.restarts ?? 0) + restartsBefore(name),
