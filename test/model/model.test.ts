@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { explore, parseSchedule, scheduleText } from './search.ts';
+import { defects, textsWith } from './defects.ts';
 import { scenarios } from './scenarios.ts';
 import { loadKernel, prepare } from './system.ts';
 
@@ -22,6 +23,14 @@ for (const scenario of scenarios.filter(({ deep }) => deep !== true)) {
     }
     assert.equal(failure, null);
     assert.ok(complete && ends > 0);
+  });
+}
+
+for (const defect of defects) {
+  test(`it finds again: ${defect.about}`, async () => {
+    const scenario = scenarios.find(({ name }) => name === defect.scenario)!;
+    const { makeWorld, checkEnd } = prepare(await loadKernel(textsWith(defect)), scenario);
+    assert.notEqual(explore(makeWorld, checkEnd, { preemptions: 3 }).failure, null);
   });
 }
 

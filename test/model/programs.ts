@@ -75,6 +75,17 @@ export function callTimes(self: Tcb, to: ThreadId, times: number, send_ms: numbe
   }
 }
 
+/** Calls `first`, then `second`. */
+export function callBoth(self: Tcb, first: ThreadId, second: ThreadId): void {
+  for (let n = 1; n <= 2; n++) {
+    const to = n === 1 ? first : second;
+    registers[R_WORD] = wordOf(self, n);
+    const result = call(self, to, ANY_INDEX, CALL | 1, NEVER, NEVER);
+    if (result === OK) claimAnswer(self, to, n);
+    note(ENDED_WITH, n, result);
+  }
+}
+
 /** Goes on with its first call, which was begun before, then calls again. `target`: it polls for that index. */
 export function callOn(self: Tcb, to: ThreadId, target: number, times: number): void {
   const result = awaitMessage(self, NEVER, NEVER, target);
@@ -206,14 +217,6 @@ export function repairAfter(self: Tcb, agent: number, task: TaskId, frees: boole
   if (!awaitEnd(agent)) return;
   repairTask(taskAt(task & INDEX_MASK), indexOfTcb(self));
   if (frees) free(self, task);
-}
-
-/** When both agents have ended, repairs after those that were killed, in this order. */
-export function repairBoth(self: Tcb, first: number, firstTask: TaskId, second: number, secondTask: TaskId): void {
-  const firstKilled = awaitEnd(first);
-  const secondKilled = awaitEnd(second);
-  if (firstKilled) repairTask(taskAt(firstTask & INDEX_MASK), indexOfTcb(self));
-  if (secondKilled) repairTask(taskAt(secondTask & INDEX_MASK), indexOfTcb(self));
 }
 
 function free(self: Tcb, task: TaskId): void {

@@ -25,6 +25,7 @@ export const HINTS: Readonly<Record<string, string>> = {
   TCB_STATE: 'its owner writes it plainly while it runs: no claim expects RUN, and the publication behind it orders it',
   TCB_QUEUE_FIRST: 'a look without the lock; who acts on it looks again, by an atomic load or under the lock',
   TCB_BELL: 'a ring too many is harmless; who sets a bell does so before its parked bit, which every ringer has seen',
+  TCB_POLL_TARGET: 'read before the claim: whoever polls anew meanwhile stands in its queue with another entry',
 };
 
 const stale = 'read by who holds an id that may be stale: whatever it acts on is claimed with the generation of the id';
