@@ -45,6 +45,7 @@ const refusedInKernel = [
   [/\bAtomics\./, 'atomics go through #atomics, so that the explorer of interleavings sees them'],
   [/\bnew (?:Int32Array|Float64Array|Uint8Array)\b/, 'the kernel makes no views: they are made once, at attach'],
   [/\bfinally\b/, 'the kernel undoes nothing behind a throw: each path says what it leaves'],
+  [/\b(?:words|bytes)\s*\[/, 'shared words are reached by the functions of #atomics alone, where the explorer stands'],
 ];
 
 /** The room of a file under src/. @param {string} path */

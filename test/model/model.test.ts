@@ -1,11 +1,7 @@
-/**
- * The interleavings of the shipped kernel, scenario by scenario, each complete within its bound; and that the explorer
- * sees what it must see: the schedules of defects that were found are run again, and the kernel that had them fails.
- */
+/** The interleavings of the shipped kernel, scenario by scenario, each complete within its bound. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { explore, parseSchedule, scheduleText } from './search.ts';
-import { defects, textsWith } from './defects.ts';
 import { scenarios } from './scenarios.ts';
 import { loadKernel, prepare } from './system.ts';
 
@@ -23,14 +19,6 @@ for (const scenario of scenarios.filter(({ deep }) => deep !== true)) {
     }
     assert.equal(failure, null);
     assert.ok(complete && ends > 0);
-  });
-}
-
-for (const defect of defects) {
-  test(`it finds again: ${defect.about}`, async () => {
-    const scenario = scenarios.find(({ name }) => name === defect.scenario)!;
-    const { makeWorld, checkEnd } = prepare(await loadKernel(textsWith(defect)), scenario);
-    assert.notEqual(explore(makeWorld, checkEnd, { preemptions: 3 }).failure, null);
   });
 }
 
