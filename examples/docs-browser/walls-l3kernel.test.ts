@@ -37,9 +37,9 @@ const ask = (url: string): Promise<Answer> => site.answer({ method: 'GET', url, 
 const slow = `/?q=${encodeURIComponent('/^(([a-z])+.)+[A-Z]([a-z])+$/')}`;
 
 /** In a process of its own: walls that are closed take the system of their process with them. */
-async function measured(kind: string): Promise<CorpusResult> {
+async function measured(kind: string, ...sample_seconds: string[]): Promise<CorpusResult> {
   const program = fileURLToPath(new URL('./index-corpus.ts', import.meta.url));
-  const args = [...process.execArgv, program, fixture.folder, kind];
+  const args = [...process.execArgv, program, fixture.folder, kind, ...sample_seconds];
   const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 24 });
   return JSON.parse(stdout) as CorpusResult;
 }
@@ -49,6 +49,13 @@ test('l3kernel makes the same content by the same calls as no walls', { timeout:
   assert.deepEqual(behind.digests, direct.digests);
   assert.equal(behind.hash, direct.hash);
   assert.deepEqual(behind.calls_by_part, direct.calls_by_part);
+});
+
+test('a sample ends when its time is over', { timeout: 60_000 }, async () => {
+  const { sample, documents, seconds } = await measured('l3kernel', '0');
+  assert.equal(sample, true);
+  assert.equal(documents, 0);
+  assert.ok(seconds < 20);
 });
 
 test('a pattern that never ends is stopped while others are served', { timeout: 20_000 }, async () => {

@@ -13,21 +13,24 @@ import { openInside } from './l3kernel-inside.ts';
 import { line_time_max_ms, openTasks, taskModules } from './l3kernel-tasks.ts';
 import type { PartName, TaskParts } from './l3kernel-tasks.ts';
 import { SlowPattern } from './walls.ts';
-import type { Match, Walls } from './walls.ts';
+import type { Match, WallOptions, Walls } from './walls.ts';
 import { syncWalls } from './sync-walls.ts';
 
 /** Calls that are under way at once when a document is searched; more would only wait in line. */
 const lines_at_once = 64;
 
 /** Starts the parts; other `modules` may stand in their place. */
-export async function openL3kernel(modules: Record<keyof TaskParts, URL> = taskModules): Promise<Walls> {
+export async function openL3kernel(
+  modules: Record<keyof TaskParts, URL> = taskModules,
+  options: WallOptions = {},
+): Promise<Walls> {
   const tasks = await openTasks(modules);
   let isClosed = false;
   const close = (): Promise<void> => {
     isClosed = true;
     return tasks.system.shutdown();
   };
-  const walls = syncWalls('l3kernel', tasks.sync, { close });
+  const walls = syncWalls('l3kernel', tasks.sync, { ...options, close });
   const { calls } = walls;
   const account = openAccount();
   const { note, timed } = account;

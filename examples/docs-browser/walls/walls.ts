@@ -167,7 +167,7 @@ export async function openWalls(name: WallName, options: WallOptions = {}): Prom
     case 'direct':
       return await (await import('./direct.ts')).openDirect();
     case 'l3kernel':
-      return await (await import('./l3kernel.ts')).openL3kernel();
+      return await (await import('./l3kernel.ts')).openL3kernel(undefined, options);
     case 'comlink':
       return (await import('./comlink.ts')).openComlink(options);
     case 'synckit':
