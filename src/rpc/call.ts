@@ -47,6 +47,7 @@ import { awaitAnswer } from './answer.ts';
 import { continueStack, joinStacks } from './errors-codec.ts';
 import { type Calling, failure, sendError, takeThrown } from './failure.ts';
 import { IpcError } from './ipc-error.ts';
+import { readAwaitedNews } from './news.ts';
 import { carries, functionsPut, gaveAway, putArguments, takeResult } from './payload.ts';
 import { blockedRequest, type Callbacks, callWaiting, holdAnswer, serve } from './serve.ts';
 import { awaitSuccessor, FOUND, mayBeSucceeded, NOBODY, outlived, retarget } from './successor.ts';
@@ -444,6 +445,8 @@ class PendingCall implements Watcher {
   /** Rejects the call. `isTheirs`: the callee threw it, and its stack is continued by that of who awaits the call. */
   private fail(error: unknown, isTheirs = false): void {
     const { task, method } = this.calling;
+    // Who awaits the end of a task before it looks at what its calls came to hears of the end first.
+    readAwaitedNews();
     this.resolve(rejectFromWithin(error, isTheirs ? `${task}.${method}` : null));
   }
 

@@ -12,6 +12,7 @@ import { TASK_PROCESSOR, taskAt } from '../layout/task.ts';
 import { agent } from '../user/agent.ts';
 import { CodecError } from './codec.ts';
 import { isMoved } from './move.ts';
+import { readNews } from './news.ts';
 
 interface Parcel {
   readonly ticket: number;
@@ -36,15 +37,9 @@ export function closePort(task: number): void {
   ports.delete(task);
 }
 
-let fetchPorts: () => void = () => {};
-
-/** States how the ports of tasks that were started again are had: the news of them may not have been read yet. */
-export const setPortFetcher = (fetch: () => void): void => {
-  fetchPorts = fetch;
-};
-
+/** The port to a task; one that was started again may be news. */
 function portTo(task: number): MessagePort | undefined {
-  if (!ports.has(task)) fetchPorts();
+  if (!ports.has(task)) readNews();
   return ports.get(task);
 }
 

@@ -81,6 +81,11 @@ export function hearNow(): void {
   }
 }
 
+/** The same, if somebody waits for one of them. */
+export const hearAwaited = (): void => {
+  if (waiters > 0) hearNow();
+};
+
 /** The loop stays alive for a notice until what is returned is called. */
 export function keepAlive(): () => void {
   waiters++;

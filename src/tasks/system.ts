@@ -103,8 +103,8 @@ const SPAWN_OPTIONS = [
   'imports',
   'wasi',
 ];
-const RESTARTS: readonly unknown[] = [undefined, 'never', 'on-failure', 'always'];
-const ON_TIMEOUT: readonly unknown[] = [undefined, 'keep', 'kill'];
+const RESTARTS = [undefined, 'never', 'on-failure', 'always'];
+const ON_TIMEOUT = [undefined, 'keep', 'kill'];
 const BOOT_OPTIONS = ['timeout', 'limits', 'handover', 'log'];
 
 let system: KernelSystem | null = null;
@@ -174,9 +174,9 @@ function presentId(target: Target): ThreadId {
 }
 
 /** Throws for a choice that is not among the possible ones. */
-function checkChoice(name: string, value: unknown, choices: readonly unknown[]): void {
+function checkChoice(name: string, value: string | undefined, choices: readonly (string | undefined)[]): void {
   if (choices.includes(value)) return;
-  const known = choices.filter((choice) => choice !== undefined).map((choice) => `'${String(choice)}'`);
+  const known = choices.filter((choice) => choice !== undefined).map((choice) => `'${choice}'`);
   throw new TypeError(`${name} is ${String(value)}; it must be one of ${known.join(', ')}`);
 }
 

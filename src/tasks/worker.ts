@@ -15,6 +15,7 @@ import {
   RESTART_ALWAYS,
   RESTART_ON_FAILURE,
   TASK_DEAD,
+  TASK_FREE,
   TASK_ID,
   TASK_LOOP_ALIVE,
   TASK_RESTART,
@@ -26,10 +27,11 @@ import { agent, idOf } from '../user/agent.ts';
 import { COMING, GONE, incarnationOf, recordOf, RingWait } from '../user/incarnations.ts';
 import { unwatch, watch, type Watcher } from '../user/loop.ts';
 import { giveCallTcb, makeTarget, takeCallTcb, type Target } from '../rpc/call.ts';
-import { closePort, setPort, setPortFetcher } from '../rpc/carry.ts';
+import { closePort, setPort } from '../rpc/carry.ts';
 import { plainToError } from '../rpc/errors-codec.ts';
 import { takeThrown } from '../rpc/failure.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
+import { setNewsReaders } from '../rpc/news.ts';
 import { takeResult } from '../rpc/payload.ts';
 import { grantHost, revokeHost } from '../rpc/serve.ts';
 import { makeStubs } from '../rpc/stub.ts';
@@ -38,7 +40,16 @@ import type { SpawnOptions, TaskExit } from '../rpc/types.ts';
 import type { Launch, Notice } from './control.ts';
 import { defaultTimeout_ms } from './here.ts';
 import type { HostedTask, Start, Starting, TaskHost } from './host.ts';
-import { hearNow, keepAlive, onNotice, onSupervisorFailure, request, requestEnd, requestSpawn } from './supervisor.ts';
+import {
+  hearAwaited,
+  hearNow,
+  keepAlive,
+  onNotice,
+  onSupervisorFailure,
+  request,
+  requestEnd,
+  requestSpawn,
+} from './supervisor.ts';
 
 /** A task from its start to its final exit. */
 interface Running {
@@ -68,6 +79,7 @@ export const onEnd = (action: () => void): void => {
 onNotice((notice: Notice) => {
   if (notice.kind === 'exited') {
     const state = running.get(notice.origin);
+    awaitBurial(notice.taskId);
     if (state !== undefined) finish(state, notice, notice.error === undefined ? undefined : plainToError(notice.error));
   } else if (notice.kind === 'restarted') {
     adopt(notice);
@@ -78,7 +90,7 @@ onNotice((notice: Notice) => {
 onSupervisorFailure((reason) => {
   for (const state of [...running.values()]) finish(state, { code: 1, reason }, undefined);
 });
-setPortFetcher(hearNow);
+setNewsReaders(hearNow, hearAwaited);
 setReplacer((taskId, timeout_ms) => request({ kind: 'replace', taskId, timeout_ms }));
 
 /** Another incarnation has come. */
@@ -89,6 +101,17 @@ function adopt({ before, taskId, port }: Extract<Notice, { kind: 'restarted' }>)
     if (state.taskId !== before) continue;
     state.taskId = taskId;
     if (state.target.taskId === before) retarget(state.target);
+  }
+}
+
+/** Waits in place until a task that has ended is buried, as it is about to be: who hears of the end sees no trace. */
+function awaitBurial(taskId: number): void {
+  const task = recordOf(taskId);
+  const ring = new RingWait();
+  for (;;) {
+    const rung = load(HEADER_RESTARTS);
+    if (load(task + TASK_STATE) === TASK_FREE || peek(task + TASK_ID) !== taskId) return;
+    if (!ring.sleep(rung, LISTEN_SLICE_ms)) return;
   }
 }
 

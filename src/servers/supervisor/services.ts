@@ -289,7 +289,7 @@ const untold = new Map<number, () => void>();
 
 function tellOfClans(): void {
   for (const [chief, tell] of untold) {
-    if ([...incarnations.values()].some(({ service }) => service.chief.taskId === chief)) continue;
+    if (hasClan(chief)) continue;
     untold.delete(chief);
     tell();
   }
@@ -362,9 +362,17 @@ function finish(incarnation: Incarnation, code: number, reason: string, error: u
   endIncarnation(service.spare, service.final);
   // From here on whoever waits for another incarnation is told that there is none.
   poke(recordOf(taskId) + TASK_RESTART, 0);
+  const tell = (): void => tellExit(service, taskId, code, reason, error);
+  // The chief is told before anybody hears of the end by the repair: what it awaits of `kill()` comes before what the
+  // calls that are ended by it give.
+  if (hasClan(taskId)) untold.set(taskId, tell);
+  else tell();
   buryWithClan(taskId, code, reason);
-  untold.set(taskId, () => tellExit(service, taskId, code, reason, error));
 }
+
+/** Whether a worker is still there that this task started. */
+const hasClan = (chief: number): boolean =>
+  [...incarnations.values()].some(({ service }) => service.chief.taskId === chief);
 
 function tellExit(service: Service, taskId: number, code: number, reason: string, error: unknown): void {
   const plain = error === undefined ? undefined : errorToPlain(error);
