@@ -86,6 +86,24 @@ assert.equal(await user.async.spawnChild(), 3);
 await system.shutdown();
 console.log('ok');
 `,
+  'mortal.mjs': `
+export const add = (a, b) => a + b;
+export const exit = (code) => process.exit(code);
+export const say = (text) => console.log(text);
+export const loop = () => { for (;;); };
+`,
+  'restart-main.mjs': `
+import assert from 'node:assert/strict';
+import { boot } from 'l3kernel';
+const system = await boot();
+const t = await system.spawn(new URL('./mortal.mjs', import.meta.url), { restart: 'on-failure', onTimeout: 'kill' });
+t.sync.say('first');
+assert.throws(() => t.sync.exit(3), { code: 'ERR_IPC_PEER_GONE' });
+assert.equal(t.sync.add(1, 2), 3);
+assert.throws(() => t.with({ timeout: 50 }).sync.loop(), { code: 'ERR_IPC_TIMEOUT' });
+assert.equal(await t.async.add(1, 2), 3);
+t.sync.say('last');
+`,
   'low-main.mjs': `
 import assert from 'node:assert/strict';
 import { boot } from 'l3kernel';
@@ -153,6 +171,10 @@ test('require and import give one package', () => {
 
 test('copies of the package in one agent share one system, in tasks too', () => {
   assert.equal(run('main.mjs'), 'ok');
+});
+
+test('tasks are restarted and replaced, and what they say is there when the process ends', () => {
+  assert.equal(run('restart-main.mjs'), 'first\nlast');
 });
 
 test('the low level speaks between the program and a task', () => {
