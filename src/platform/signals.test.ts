@@ -81,6 +81,15 @@ test("SIG0014 a user's own handler decides", WATCHDOG, async () => {
   assert.doesNotMatch(printed(), /told/);
 });
 
+test("SIG0016 a user's own handler for one signal decides, though it is gone when it has run", WATCHDOG, async () => {
+  const { child, printed, ended } = await start(
+    `process.once('SIGINT', () => { say('mine'); setTimeout(() => process.exit(7), 100); }); ${TELLS + STAYS}`,
+  );
+  child.kill('SIGINT');
+  assert.deepEqual(await ended, [7, null]);
+  assert.doesNotMatch(printed(), /told/);
+});
+
 test('SIG0015 after it is over, signals do what they do by default', WATCHDOG, async () => {
   const { child, printed, ended } = await start(`${TELLS} stopHandlingSignals(); ${STAYS}`);
   child.kill('SIGINT');

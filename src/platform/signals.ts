@@ -34,7 +34,8 @@ function endBy(signal: Signal): void {
 function arm(): void {
   if (isArmed || onSignal === null) return;
   isArmed = true;
-  for (const signal of SIGNALS) process.on(signal, receive);
+  // Ahead of a user's handler: one that was made by `once` is no longer counted when it has run.
+  for (const signal of SIGNALS) process.prependListener(signal, receive);
 }
 
 function disarm(): void {
