@@ -67,7 +67,7 @@ import {
 import { sameClan } from './clan.ts';
 import { checkThread, finishMessage, reply, startSend } from './ipc-slow.ts';
 import { claim, doorbellOf, unclaim, wake } from './park.ts';
-import { dequeue, enqueue, findInQueue, firstInQueue, queueOf } from './queue.ts';
+import { dequeue, enqueue, findInQueue, firstInQueue, queueOf, removeFromQueue } from './queue.ts';
 import { insertReady, takeReady } from './ready.ts';
 import { countSent, nextSequence, pullMessage, putMessage, takeMessage } from './transfer.ts';
 import { setWakeup } from './wakeup.ts';
@@ -324,6 +324,7 @@ function acceptPoller(processor: Processor, self: Tcb, sender: Tcb): boolean {
     return true;
   }
   if (!claim(sender, polling(id, me), locked(id, me))) return false;
+  removeFromQueue(sender, me & INDEX_MASK);
   pullMessage(self, sender);
   if (calls) unclaim(sender, waiting(id, me));
   else if ((exchange(sender + TCB_STATE, running(id)) & PARKED) !== 0) wake(sender);
@@ -359,10 +360,10 @@ export function drainInbox(processor: Processor): boolean {
 function moveToQueue(target: Tcb, sender: Tcb): void {
   const me = peek(target + TCB_ID);
   const id = peek(sender + TCB_ID);
-  const polls = polling(id, me);
-  if (!claim(sender, polls, locked(id, me))) return;
+  if (!claim(sender, polling(id, me), locked(id, me))) return;
+  removeFromQueue(sender, me & INDEX_MASK);
   enqueue(queueOf(target), sender);
-  unclaim(sender, polls);
+  unclaim(sender, polling(id, me));
 }
 
 /** Looks at the threads that wait for other processors; those that have their answer become ready. */

@@ -308,7 +308,8 @@ export function finishMessage(self: Tcb): Result {
 export function receive(self: Tcb, from: number, timeout_ms: number): Result {
   if (from === 0) {
     if (pullNext(self)) return received(self);
-    return openAndAwait(self, timeout_ms);
+    store(self + TCB_STATE, waiting(peek(self + TCB_ID), ANY_INDEX));
+    return awaitOpened(self, timeout_ms);
   }
   const begun = startReceive(self, from);
   if (begun === OK) return received(self);
@@ -337,12 +338,6 @@ export function startReceive(self: Tcb, from: number): Result {
     if (pullFrom(self, from)) return OK;
     if (known !== OK) return known;
   }
-}
-
-/** Opens the own state to anybody, and waits. */
-export function openAndAwait(self: Tcb, timeout_ms: number): Result {
-  store(self + TCB_STATE, waiting(peek(self + TCB_ID), ANY_INDEX));
-  return awaitOpened(self, timeout_ms);
 }
 
 /** Waits in the open state, which is set already. */
@@ -389,16 +384,16 @@ function pullFrom(self: Tcb, from: number): boolean {
 function pull(self: Tcb, sender: Tcb): void {
   const tag = peek(sender + TCB_TAG);
   const id = peek(sender + TCB_ID);
+  // It may have withdrawn and polled anew between its unlinking and its claim.
+  removeFromQueue(sender, peek(self + TCB_ID) & INDEX_MASK);
   pullMessage(self, sender);
-  const calls = (tag & TAG_KIND) === CALL;
-  const pieces = inPieces(self, tag);
-  if (!calls) {
+  if ((tag & TAG_KIND) !== CALL) {
     if ((exchange(sender + TCB_STATE, running(id)) & PARKED) !== 0) wake(sender);
     return;
   }
   // Nobody is waked for having been taken: the parked bit stays. Only pieces need the sender's own processor.
   unclaim(sender, waiting(id, peek(self + TCB_ID)));
-  if (pieces && (load(sender + TCB_STATE) & PARKED) !== 0) wake(sender);
+  if (inPieces(self, tag) && (load(sender + TCB_STATE) & PARKED) !== 0) wake(sender);
 }
 
 /**
