@@ -3,7 +3,7 @@
  * left behind.
  *
  * A defect of ours is a thread that is blocked for ever, and a blocked thread runs no timer. So the watchdog is a
- * worker thread: when a test is not over in time it names the test and ends the process.
+ * worker thread: when a test is not over in time it says which, and who waits for whom, and ends the process.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -15,49 +15,41 @@ import type { BootOptions, System, TaskInfo } from '../../src/index.ts';
 import { verify } from '../../src/kernel/verify.ts';
 import { HEADER_TASKS, HEADER_THREADS } from '../../src/layout/map.ts';
 import { peek } from '../../src/platform/atomics.ts';
+import { memory } from '../../src/platform/memory.ts';
 
 /** No test of the surface takes a tenth of it. */
 const WATCHDOG_ms = 30_000;
 
-const state = new Int32Array(new SharedArrayBuffer(512));
-const watchdogSource = `
-  const { workerData: { state, limit_ms } } = require('node:worker_threads');
-  const fs = require('node:fs');
-  for (;;) {
-    const turn = Atomics.load(state, 0);
-    Atomics.wait(state, 0, turn, limit_ms);
-    if (Atomics.load(state, 0) !== turn || Atomics.load(state, 1) === 0) continue;
-    const title = Buffer.from(state.buffer, 8, Atomics.load(state, 1)).toString();
-    fs.writeSync(2, 'watchdog: \\'' + title + '\\' is not over after ' + limit_ms + ' ms\\n');
-    process.kill(process.pid, 'SIGKILL');
-  }
-`;
-new Worker(watchdogSource, { eval: true, workerData: { state, limit_ms: WATCHDOG_ms } }).unref();
+const TITLE_BYTES_MAX = 500;
+/** See the watchdog. */
+const state = new Int32Array(new SharedArrayBuffer(16 + TITLE_BYTES_MAX));
+new Worker(new URL('../support/watchdog.ts', import.meta.url), {
+  workerData: { state, l3kernel: { memory } },
+  execArgv: [],
+}).unref();
 
-function guard(title: string): void {
-  const text = Buffer.from(title).subarray(0, 500);
-  new Uint8Array(state.buffer).set(text, 8);
+function tell(title: string, limit_ms: number): void {
+  const text = Buffer.from(title).subarray(0, TITLE_BYTES_MAX);
+  new Uint8Array(state.buffer).set(text, 16);
   Atomics.store(state, 1, text.length);
+  Atomics.store(state, 2, limit_ms);
   Atomics.add(state, 0, 1);
   Atomics.notify(state, 0);
 }
 
-function release(): void {
-  Atomics.store(state, 1, 0);
-  Atomics.add(state, 0, 1);
-  Atomics.notify(state, 0);
+/** Runs something under the watchdog, by the name of its test. */
+export async function guard(title: string, run: () => void | Promise<void>, limit_ms = WATCHDOG_ms): Promise<void> {
+  tell(title, limit_ms);
+  try {
+    await run();
+  } finally {
+    tell('', 0);
+  }
 }
 
 /** A test under the watchdog. */
 export function guarded(title: string, run: () => void | Promise<void>): void {
-  void test(title, async () => {
-    guard(title);
-    try {
-      await run();
-    } finally {
-      release();
-    }
-  });
+  void test(title, () => guard(title, run));
 }
 
 /** What a system that has been shut down leaves behind: nothing. */
