@@ -68,6 +68,12 @@ export const defects: readonly Defect[] = [
     edits: [[slow, 'withdraw(self, mine) ? notTaken', 'withdraw(self, load(self + TCB_STATE)) ? notTaken']],
     scenario: 'call-after-death',
   },
+  {
+    about:
+      'a sender that withdrew and polled anew between its unlinking and its claim was taken, and stayed in the queue',
+    edits: [[slow, '  removeFromQueue(sender, peek(self + TCB_ID) & INDEX_MASK);\n', '']],
+    scenario: 'send-again',
+  },
 ];
 
 /** The texts of the kernel with a defect in them. */

@@ -251,9 +251,9 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'send-timeout',
-    about: 'a sender that gives up against a late receiver, 2 messages',
+    about: 'a sender that gives up against a late receiver, 3 messages',
     threads: 2,
-    ...sendersOf(['sender'], 2, SHORT_ms, [NEVER]),
+    ...sendersOf(['sender'], 3, SHORT_ms, [NEVER]),
   },
   {
     name: 'send-receive-timeout',
@@ -282,6 +282,28 @@ export const scenarios: readonly Scenario[] = [
       firstOf(
         endedWith(end, 'sender A', 1, OK, SEND_TIMEOUT),
         endedWith(end, 'sender B', 2, OK),
+        taken(end, 'taker', ['sender A', 'sender B'], [OK], [SEND_TIMEOUT]),
+      ),
+  },
+  {
+    name: 'send-again',
+    about: 'a sender that gives up and polls anew, 3 messages, with another in the queue',
+    threads: 3,
+    preemptions: 2,
+    build(system) {
+      const main = system.task();
+      const t = system.thread('taker', main);
+      const [a, b] = [system.thread('sender A', main), system.thread('sender B', main)];
+      return [
+        { name: 'taker', program: 'takeAll', args: [t, NEVER], rests: true },
+        sender(system, 'sender A', a, t, 1),
+        sender(system, 'sender B', b, t, 3, SHORT_ms),
+      ];
+    },
+    check: (end) =>
+      firstOf(
+        endedWith(end, 'sender A', 1, OK),
+        endedWith(end, 'sender B', 3, OK, SEND_TIMEOUT),
         taken(end, 'taker', ['sender A', 'sender B'], [OK], [SEND_TIMEOUT]),
       ),
   },

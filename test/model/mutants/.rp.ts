@@ -1,0 +1,11 @@
+import { moreScenarios } from './scenarios.ts';
+import { explore, parseSchedule, simplest } from '../search.ts';
+import { traceLines } from '../explore.ts';
+import { loadKernel, prepare, replay } from '../system.ts';
+const kernel = await loadKernel();
+const s = moreScenarios.find((x) => x.name === process.argv[2])!;
+const { makeWorld, checkEnd } = prepare(kernel, s);
+const f = simplest(makeWorld, checkEnd, { ms: 60000 })!;
+const r = replay(kernel, s, parseSchedule(f.schedule));
+console.log(traceLines(r.events).join('\n'));
+console.log(f, r.wrong);
