@@ -3,6 +3,11 @@
  * it may run on, and whether its event loop has anything to do. Linux on x86-64 and arm64, through `node:ffi` where
  * Node has it, else through `koffi` where that is installed.
  *
+ * All functions are declared with NATIVE_ARGUMENTS arguments, and called with zeros for those that they do not have,
+ * which no function of C minds here. Of so many arguments Node makes an ordinary call. Up to eight it makes a fast one,
+ * and that is not safe in a worker: its description is freed when the worker ends, while V8's compiler, in a thread of
+ * its own, may still be reading it (Node 26.10: `Check failed: FastApiCallNode::ArityForArgc`).
+ *
  * A mask is what the C library calls cpu_set_t: 1,024 bits, one a core. Thread 0 stands for the calling thread: a
  * thread changes its own mask and nobody else's, so that nothing can change it behind its back.
  */
@@ -26,20 +31,32 @@ export interface Affinity {
   loopHasWork(): boolean;
 }
 
+const NATIVE_ARGUMENTS = 9;
+
 type Native = (...args: unknown[]) => unknown;
 type Kind = 'int' | 'size' | 'mask' | 'pointer';
 
 const GET_ISOLATE = '_ZN2v87Isolate10GetCurrentEv';
 const GET_LOOP = '_ZN4node19GetCurrentEventLoopEPN2v87IsolateE';
 
-/** The functions: what they give, and what they take. The last three are what native addons of Node use. */
-const FUNCTIONS: Readonly<Record<string, readonly [result: Kind, ...takes: Kind[]]>> = {
-  sched_getcpu: ['int'],
-  sched_getaffinity: ['int', 'int', 'size', 'mask'],
-  sched_setaffinity: ['int', 'int', 'size', 'mask'],
-  [GET_ISOLATE]: ['pointer'],
-  [GET_LOOP]: ['pointer', 'pointer'],
-  uv_loop_alive: ['int', 'pointer'],
+interface Signature {
+  readonly gives: Kind;
+  readonly takes: readonly Kind[];
+}
+
+const signature = (gives: Kind, ...takes: Kind[]): Signature => ({
+  gives,
+  takes: [...takes, ...Array.from({ length: NATIVE_ARGUMENTS - takes.length }, (): Kind => 'int')],
+});
+
+/** The last three are what native addons of Node use. */
+const FUNCTIONS: Readonly<Record<string, Signature>> = {
+  sched_getcpu: signature('int'),
+  sched_getaffinity: signature('int', 'int', 'size', 'mask'),
+  sched_setaffinity: signature('int', 'int', 'size', 'mask'),
+  [GET_ISOLATE]: signature('pointer'),
+  [GET_LOOP]: signature('pointer', 'pointer'),
+  uv_loop_alive: signature('int', 'pointer'),
 };
 
 interface Ffi {
@@ -55,8 +72,8 @@ const C_TYPES: Readonly<Record<Kind, string>> = { int: 'int', size: 'size_t', ma
 
 function functionsByFfi(ffi: Ffi): Record<string, Native> {
   const definitions: Record<string, object> = {};
-  for (const [name, [result, ...takes]] of Object.entries(FUNCTIONS)) {
-    definitions[name] = { return: FFI_TYPES[result], arguments: takes.map((kind) => FFI_TYPES[kind]) };
+  for (const [name, { gives, takes }] of Object.entries(FUNCTIONS)) {
+    definitions[name] = { return: FFI_TYPES[gives], arguments: takes.map((kind) => FFI_TYPES[kind]) };
   }
   return ffi.dlopen(null, definitions).functions;
 }
@@ -64,9 +81,9 @@ function functionsByFfi(ffi: Ffi): Record<string, Native> {
 function functionsByKoffi(koffi: Koffi): Record<string, Native> {
   const library = koffi.load(null);
   const functions: Record<string, Native> = {};
-  for (const [name, [result, ...takes]] of Object.entries(FUNCTIONS)) {
+  for (const [name, { gives, takes }] of Object.entries(FUNCTIONS)) {
     const parameters = takes.map((kind) => C_TYPES[kind]).join(', ');
-    functions[name] = library.func(`${C_TYPES[result]} ${name}(${parameters})`);
+    functions[name] = library.func(`${C_TYPES[gives]} ${name}(${parameters})`);
   }
   return functions;
 }
@@ -106,15 +123,16 @@ export function loadAffinity(): Affinity {
   if (runMicrotasks === undefined) throw new Error('this Node has no process._tickCallback');
   const functions = findFunctions();
   const { sched_getcpu, sched_getaffinity, sched_setaffinity, uv_loop_alive } = functions;
-  const loop = functions[GET_LOOP]!(functions[GET_ISOLATE]!());
+  const isolate = functions[GET_ISOLATE]!(0, 0, 0, 0, 0, 0, 0, 0, 0);
+  const loop = functions[GET_LOOP]!(isolate, 0, 0, 0, 0, 0, 0, 0, 0);
   return {
-    core: sched_getcpu as () => number,
+    core: () => sched_getcpu!(0, 0, 0, 0, 0, 0, 0, 0, 0) as number,
     // The system's own function gives the length of what it read; the C library's gives 0.
-    readMask: (mask) => sched_getaffinity!(0, MASK_BYTES, mask) === 0,
-    writeMask: (mask) => sched_setaffinity!(0, MASK_BYTES, mask) === 0,
+    readMask: (mask) => sched_getaffinity!(0, MASK_BYTES, mask, 0, 0, 0, 0, 0, 0) === 0,
+    writeMask: (mask) => sched_setaffinity!(0, MASK_BYTES, mask, 0, 0, 0, 0, 0, 0) === 0,
     loopHasWork() {
       runMicrotasks();
-      return uv_loop_alive!(loop) !== 0;
+      return uv_loop_alive!(loop, 0, 0, 0, 0, 0, 0, 0, 0) !== 0;
     },
   };
 }

@@ -52,7 +52,8 @@ function waitsForOwnCore(partner: number): boolean {
   if (bound !== 0) return true;
   if (partner === ANY_INDEX) return false;
   const theirs = peek(processorOf(tcbAt(partner)) + PROCESSOR_BOUND);
-  return theirs !== 0 && theirs === 1 + affinity!.core();
+  // Who has not been moved since it woke somebody is where it was: not worth another native call.
+  return theirs !== 0 && theirs === peek(own + PROCESSOR_CORE);
 }
 
 /**

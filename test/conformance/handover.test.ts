@@ -73,10 +73,11 @@ async function notesOf(t: Server, count: number): Promise<string[]> {
 }
 
 const why = missing();
+const skip = why === null ? false : `hand-over cannot be tested here: ${why}`;
 
 function handoverTest(title: string, run: (t: Server, all: string, system: System) => void | Promise<void>): void {
   if (why !== null) {
-    test(title, { skip: `hand-over cannot be tested here: ${why}` });
+    test(title, { skip });
     return;
   }
   const all = coresOf(String(process.pid))!;
@@ -177,7 +178,7 @@ handoverTest('what a handler makes may run on all cores', (t, all) => {
   }
 });
 
-test("the threads of Node's pool may run on all cores", { skip: why ?? false }, async () => {
+test("the threads of Node's pool may run on all cores", { skip }, async () => {
   // In a process that has no pool yet: here the test runner may have made it.
   const { code, stdout, stderr } = await runProgram('pool.ts');
   assert.match(stdout, /^all of [1-9]/, stderr);
@@ -220,7 +221,13 @@ handoverTest('10,000 calls in phases of all kinds: every answer is right', async
   assert.ok(follows > 0, 'it never followed');
 });
 
-test('the rules, by a program that follows', { skip: why ?? false }, async () => {
+test('workers may end while V8 compiles what makes native calls', { skip }, async () => {
+  const { code, stdout, stderr } = await runProgram('native-workers.ts', ['5000'], 60_000);
+  assert.match(stdout, /^\d+ workers/, stderr);
+  assert.equal(code, 0);
+});
+
+test('the rules, by a program that follows', { skip }, async () => {
   const { code, stdout, stderr } = await runProgram('follow.ts');
   assert.equal(stdout, 'followed\n', stderr);
   assert.equal(code, 0);
@@ -251,7 +258,7 @@ test('off by default: no native function is looked for', async () => {
   assert.equal(stderr, '');
 });
 
-test('on, a program says nothing more than Node does about node:ffi', { skip: why ?? false }, async () => {
+test('on, a program says nothing more than Node does about node:ffi', { skip }, async () => {
   const { report, stderr } = await program('on');
   assert.equal(report.right, true);
   assert.equal(report.followed, true);
@@ -260,7 +267,7 @@ test('on, a program says nothing more than Node does about node:ffi', { skip: wh
   assert.ok(stderr.split('ExperimentalWarning').length <= 2, stderr);
 });
 
-test('without leave to call native functions it does nothing, and says so once', { skip: why ?? false }, async () => {
+test('without leave to call native functions it does nothing, and says so once', { skip }, async () => {
   const { report, stderr } = await program('on', ['--permission', '--allow-fs-read=*', '--allow-worker']);
   assert.equal(report.right, true);
   assert.equal(report.followed, false);
