@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import type { System, Task } from '../../src/index.ts';
 import { STALL_ms } from '../../src/layout/params.ts';
-import { fixture, rejectionOf, systemTest, thrownBy } from './support.ts';
+import { fixture, rejectionOf, sleep, systemTest, thrownBy } from './support.ts';
 
 const url = fixture('rings.ts');
 /** Calls of the load, more of them by the environment. The watchdog is for one part of it, and machines are crowded. */
@@ -38,6 +38,19 @@ for (const size of [3, 4, 7]) {
     }
     // The same calls without a ring.
     assert.deepEqual(tasks[0]!.sync.pass(names.slice(1)), names.slice(1));
+  });
+}
+
+for (const way of ['to', 'from'] as const) {
+  systemTest(`a ring with a long message ${way} the loop of a task that is blocked`, async (system) => {
+    const [a, b] = await spawnRing(system, ['a', 'b', 'c']);
+    const burning = way === 'to' ? b!.async.burn(200) : undefined;
+    await sleep(50);
+    const [end, length] = (await a!.async.passAmid('b', way, ['c', 'b'])) as [string, number];
+    assert.match(end, /ERR_IPC_DEADLOCK$/);
+    assert.equal(length, 4e6);
+    await burning;
+    assert.deepEqual(b!.sync.pass(['a', 'c']), ['a', 'c']);
   });
 }
 

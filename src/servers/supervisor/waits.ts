@@ -1,15 +1,16 @@
 /**
  * Who waits for whom, read from kernel memory while all threads go on: the material of deadlock.ts and stall.ts.
  *
- * A *wait* is a thread that waits for a message of one partner, or polls for one. It is *in place* when its agent
- * sleeps in it: nothing else of that agent runs until the wait ends. Words are read one by one, so that one look proves
- * nothing; `holds` is the second look. Sequence and count of messages sent are read with the state, because a thread
- * that has left a wait and come back to the same partner has the same state word and not the same counts.
+ * A *wait* is a thread that waits for a message of one partner, or polls for one, or for the next step of its partner
+ * in a long transfer. It is *in place* when its agent sleeps in it: nothing else of that agent runs until the wait
+ * ends. Words are read one by one, so that one look proves nothing; `holds` is the second look. Sequence and count of
+ * messages sent are read with the state, because a thread that has left a wait and come back to the same partner has
+ * the same state word and not the same counts.
  */
 import { load, peek } from '#atomics';
 import { HEADER_THREAD_CURSOR, HEADER_THREADS_MAX } from '../../layout/map.ts';
 import { CALL, TAG_FLAG, TAG_KIND, TAG_METHOD_SHIFT } from '../../layout/message.ts';
-import { ANY_INDEX, INDEX_MASK } from '../../layout/params.ts';
+import { ANY_INDEX, INDEX_MASK, PIECES } from '../../layout/params.ts';
 import {
   PROCESSOR_STUCK,
   processorAt,
@@ -23,21 +24,30 @@ import {
 } from '../../layout/task.ts';
 import {
   KIND_MASK,
+  LOCK,
   PARKED,
   POLL,
+  RUN,
   type Tcb,
   TCB_BELL,
+  TCB_DRAINED,
+  TCB_FILLED,
   TCB_ID,
+  TCB_IN_PIECES,
   TCB_PROCESSOR,
+  TCB_SENDER,
   TCB_SENT,
   TCB_SEQUENCE,
   TCB_SINCE,
   TCB_STATE,
+  TCB_STRING_TOTAL,
   TCB_TAG,
   TCB_TAKEN,
   TCB_TASK,
   TCB_TRANSFER,
+  TCB_WINDOW_BYTES,
   tcbAt,
+  tcbOf,
   type ThreadId,
   WAIT,
 } from '../../layout/tcb.ts';
@@ -67,7 +77,7 @@ export type MethodName = (task: number, method: number) => string | undefined;
 export const taskOf = (tcb: Tcb): number => peek(tcb + TCB_TASK);
 export const agentOf = (tcb: Tcb): number => peek(tcb + TCB_PROCESSOR);
 export const isCall = (wait: Wait): boolean => (wait.tag & TAG_KIND) === CALL;
-export const polls = (wait: Wait): boolean => (wait.state & KIND_MASK) === POLL;
+export const polls = ({ state }: Pick<Wait, 'state'>): boolean => (state & KIND_MASK) === POLL;
 
 /** Every wait of the system. */
 export function collectWaits(): Wait[] {
@@ -89,17 +99,19 @@ function waitOf(tcb: Tcb): Wait | null {
   const state = load(tcb + TCB_STATE);
   const kind = state & KIND_MASK;
   const partner = state & INDEX_MASK;
-  if ((kind !== WAIT && kind !== POLL) || partner === ANY_INDEX) return null;
+  const isAmid = (kind === RUN || partner === ANY_INDEX) && awaitsPieces(tcb);
+  const isWait = kind === WAIT || kind === POLL || (kind === LOCK && (state & PARKED) !== 0);
+  if (!isAmid && (!isWait || partner === ANY_INDEX)) return null;
   return {
     tcb,
     id: peek(tcb + TCB_ID) as ThreadId,
     state,
     sequence,
     sent,
-    tag: peek(tcb + TCB_TAG),
+    tag: isAmid ? 0 : peek(tcb + TCB_TAG),
     since_ms: peek(tcb + TCB_SINCE),
-    partner: tcbAt(partner),
-    inPlace: isInPlace(tcb, state),
+    partner: isAmid ? tcbOf(peek(tcb + TCB_TRANSFER)) : tcbAt(partner),
+    inPlace: isAmid || isInPlace(tcb, state),
   };
 }
 
@@ -115,6 +127,25 @@ function isInPlace(tcb: Tcb, state: number): boolean {
   return id === peek(task + TASK_CALLER) || id === peek(task + TASK_SERVER);
 }
 
+/**
+ * Whether a thread that runs, or has opened for the next message already, sleeps on the counts of a long transfer: its
+ * partner has to fill or to drain the next piece. That partner may be one of many threads of its agent, and its agent
+ * asleep in another.
+ */
+function awaitsPieces(tcb: Tcb): boolean {
+  const id = peek(tcb + TCB_TRANSFER);
+  if (id === 0) return false;
+  const partner = tcbOf(id);
+  const sends = peek(partner + TCB_SENDER) === peek(tcb + TCB_ID) && peek(partner + TCB_IN_PIECES) !== 0;
+  const receiver = sends ? partner : tcb;
+  const filled = load(receiver + TCB_FILLED);
+  const drained = load(receiver + TCB_DRAINED);
+  const isAborted = filled < 0 || drained < 0;
+  const half_bytes = (peek(receiver + TCB_WINDOW_BYTES) / PIECES) | 0;
+  if (isAborted || filled * half_bytes >= peek(receiver + TCB_STRING_TOTAL)) return false;
+  return sends ? filled - drained >= PIECES : filled === drained;
+}
+
 /** Whether a wait is still the same one, and has been since it was collected. */
 export const holds = ({ tcb, id, state, sequence, sent }: Wait): boolean =>
   load(tcb + TCB_STATE) === state &&
@@ -127,8 +158,12 @@ export const stuckWord = (agent: number): number => load(processorAt(agent) + PR
 /** How many calls such an agent watches. */
 export const watchedCalls = (word: number): number => word & 0xffff;
 
-/** Whether a cancel would be heard: who is amid a long transfer looks at nothing else. */
-export const canEnd = (wait: Wait): boolean => peek(wait.tcb + TCB_TRANSFER) === 0;
+/**
+ * Whether a cancel would be heard: who is amid a long transfer looks at nothing else, and who is locked is its
+ * partner's to give an answer to.
+ */
+export const canEnd = ({ tcb, state }: Wait): boolean =>
+  peek(tcb + TCB_TRANSFER) === 0 && ((state & KIND_MASK) === WAIT || polls({ state }));
 
 /** Name of the task of a thread. */
 export function taskName(tcb: Tcb): string {
