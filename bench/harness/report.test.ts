@@ -133,6 +133,8 @@ test('targets compare the ratio or the nanoseconds', () => {
   assert.equal(targetMet(row), undefined);
   assert.equal(targetMet({ ...row, target: { ratio_max: 2 } }), false);
   assert.equal(targetMet({ ...row, target: { ns_max: 1_000 } }), true);
+  assert.equal(targetMet({ ...row, target: { p99_ns_max: 1_000 }, p99_ns: 900 }), true);
+  assert.equal(targetMet({ ...row, target: { p99_ns_max: 800 }, p99_ns: 900 }), false);
 });
 
 test('durations are printed in the unit that fits', () => {

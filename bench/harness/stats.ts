@@ -26,6 +26,8 @@ export interface PairSummary {
   readonly p10: number;
   readonly p90: number;
   readonly samples: number;
+  /** For rows whose tail is what counts. */
+  readonly p99_ns: number;
   /** How far the floor itself moved: two cores that share a cache now, two that do not a second later. */
   readonly floor_p10_ns: number;
   readonly floor_p90_ns: number;
@@ -60,13 +62,15 @@ export function summarize(samples: readonly number[]): Summary {
 export function summarizePairs(pairs: readonly Pair[]): PairSummary {
   const ratios = summarize(pairs.map((pair) => pair.ns / pair.floor_ns));
   const floors = summarize(pairs.map((pair) => pair.floor_ns));
+  const times = pairs.map((pair) => pair.ns);
   return {
-    ns: median(pairs.map((pair) => pair.ns)),
+    ns: median(times),
     floor_ns: floors.median,
     ratio: ratios.median,
     p10: ratios.p10,
     p90: ratios.p90,
     samples: pairs.length,
+    p99_ns: quantile(times, 0.99),
     floor_p10_ns: floors.p10,
     floor_p90_ns: floors.p90,
   };

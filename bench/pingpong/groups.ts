@@ -21,6 +21,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   'typed-bytes': () => import('./groups/typed-bytes.ts'),
   idle: () => import('./groups/idle.ts'),
   boot: () => import('./groups/boot.ts'),
+  ends: () => import('./groups/ends.ts'),
   handover: () => import('./groups/handover.ts'),
   rivals: () => import('./groups/rivals.ts'),
   docs: () => import('./groups/docs.ts'),

@@ -7,12 +7,14 @@ import type { PairSummary } from '../harness/stats.ts';
 import { importsLibrary } from './rows.ts';
 import type { Row, Target } from './rows.ts';
 
-export interface ReportRow extends PairSummary {
+export interface ReportRow extends Omit<PairSummary, 'p99_ns'> {
   readonly name: string;
   readonly unit: string;
   readonly floor: string;
   readonly method: string;
   readonly target?: Target;
+  /** Of rows whose target it is. */
+  readonly p99_ns?: number;
 }
 
 export interface Report {
@@ -39,7 +41,8 @@ export interface Report {
 }
 
 export function reportRow(row: Row, summary: PairSummary): ReportRow {
-  const { floor_p10_ns, floor_p90_ns, ...figures } = summary;
+  const { floor_p10_ns, floor_p90_ns, p99_ns, ...figures } = summary;
+  const { target } = row;
   return {
     name: row.name,
     ...figures,
@@ -48,12 +51,14 @@ export function reportRow(row: Row, summary: PairSummary): ReportRow {
     method: row.method,
     floor_p10_ns,
     floor_p90_ns,
-    ...(row.target === undefined ? {} : { target: row.target }),
+    ...(target === undefined ? {} : { target }),
+    ...(target !== undefined && 'p99_ns_max' in target ? { p99_ns } : {}),
   };
 }
 
 export function targetMet(row: ReportRow): boolean | undefined {
   if (row.target === undefined) return undefined;
+  if ('p99_ns_max' in row.target) return (row.p99_ns ?? Number.POSITIVE_INFINITY) <= row.target.p99_ns_max;
   return 'ratio_max' in row.target ? row.ratio <= row.target.ratio_max : row.ns <= row.target.ns_max;
 }
 
@@ -74,9 +79,14 @@ function ratioText(ratio: number): string {
   return ratio.toFixed(ratio < 10 ? 2 : 0);
 }
 
+function limitText(target: Target, p99_ns: number | undefined): string {
+  if ('p99_ns_max' in target) return `p99 ${duration(p99_ns ?? Number.NaN)}, ${duration(target.p99_ns_max)}`;
+  return 'ratio_max' in target ? `${target.ratio_max} x` : duration(target.ns_max);
+}
+
 function targetText(row: ReportRow): string {
   if (row.target === undefined) return '';
-  const limit = 'ratio_max' in row.target ? `${row.target.ratio_max} x` : duration(row.target.ns_max);
+  const limit = limitText(row.target, row.p99_ns);
   return `${targetMet(row) === true ? 'met' : 'MISSED'} (${limit})`;
 }
 
