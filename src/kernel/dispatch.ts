@@ -290,7 +290,7 @@ function performReceive(processor: Processor, self: Tcb, from: number): number {
   const me = peek(self + TCB_ID);
   const holder = me & INDEX_MASK;
   for (;;) {
-    const index = from === 0 ? dequeue(queueOf(self), holder) : findInQueue(queueOf(self), from & INDEX_MASK, holder);
+    const index = from === 0 ? dequeue(queueOf(self), holder) : findInQueue(queueOf(self), from, holder);
     if (index === 0) break;
     if (!acceptPoller(processor, self, tcbAt(index))) continue;
     poke(self + TCB_PENDING, 1);
@@ -335,12 +335,11 @@ function acceptPoller(processor: Processor, self: Tcb, sender: Tcb): boolean {
 export function drainInbox(processor: Processor): boolean {
   const inbox = processor + PROCESSOR_INBOX;
   let any = false;
-  while (firstInQueue(inbox) !== 0) {
-    const index = firstInQueue(inbox);
+  for (let index = firstInQueue(inbox); index !== 0; index = firstInQueue(inbox)) {
     const sender = tcbAt(index);
     const state = load(sender + TCB_STATE);
     const target = tcbAt(state & INDEX_MASK);
-    findInQueue(inbox, index, indexOfTcb(target));
+    findInQueue(inbox, peek(sender + TCB_ID), indexOfTcb(target));
     any = true;
     if ((state & KIND_MASK) !== POLL) continue;
     const receptive = peek(target + TCB_STATE);

@@ -11,6 +11,7 @@ import {
   ABORTED,
   CALL,
   DEADLOCK,
+  DROPPED,
   NEVER,
   NO_SUCH_THREAD,
   NOT_YET,
@@ -177,6 +178,27 @@ test('IPC0114 a closed receive in time', () => {
   assert.equal(receive(b, idOf(a), 0), RECEIVE_TIMEOUT);
   assert.equal(receive(b, idOf(a), 3), RECEIVE_TIMEOUT);
   assert.equal(kindOf(b), RUN);
+});
+
+test('IPC0115 a closed receive from a stale id leaves the next thread of that record in the queue', () => {
+  const [a, b] = [makeThread(), makeThread()];
+  const stale = threadIdOf(indexOf(b), generationOf(idOf(b)) - 1);
+  startSend(b, idOf(a), ANY_INDEX, 0, NEVER);
+  assert.equal(receive(a, stale, 0), PEER_GONE);
+  assert.equal(receive(a, 0, 0), OK);
+  assert.equal(sender(), idOf(b));
+});
+
+test('IPC0116 a closed receive does not take the late answer to an earlier call', () => {
+  const [a, b] = [makeThread(), makeThread()];
+  openUp(b);
+  assert.equal(callSlow(a, idOf(b), ANY_INDEX, CALL, NEVER, 0), RECEIVE_TIMEOUT);
+  assert.equal(arrived(b), OK);
+  const late = sequence();
+  assert.equal(startReceive(a, idOf(b)), NOT_YET);
+  assert.equal(reply(b, idOf(a), late, REPLY), DROPPED);
+  assert.equal(send(b, idOf(a), 0, 0), OK);
+  assert.equal(arrived(a), OK);
 });
 
 test('IPC0120 enqueue before open: the receiver finds the sender when it looks again', () => {

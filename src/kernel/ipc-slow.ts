@@ -326,8 +326,9 @@ export function startReceive(self: Tcb, from: number): Result {
   if (pullFrom(self, from)) return OK;
   const closed = waiting(me, from);
   const polls = polling(from, me);
-  // No call of its own is under way: who looks on sees a plain receive.
+  // No call of its own is under way: who looks on sees a plain receive, and a late answer to an earlier call is none.
   poke(self + TCB_TAG, 0);
+  poke(self + TCB_SEQUENCE, 0);
   // Re-check, as in startPolling: a partner that polled before the wait was visible, or died before it. A partner that
   // polls and is not yet queued finds us waiting, or is met in the next round.
   for (;;) {
@@ -373,7 +374,7 @@ function claimNext(self: Tcb): Tcb | 0 {
 
 function pullFrom(self: Tcb, from: number): boolean {
   const me = peek(self + TCB_ID);
-  if (findInQueue(queueOf(self), from & INDEX_MASK, me & INDEX_MASK) === 0) return false;
+  if (findInQueue(queueOf(self), from, me & INDEX_MASK) === 0) return false;
   const sender = tcbOf(from);
   if (peek(sender + TCB_POLL_TARGET) !== me || !claim(sender, polling(from, me), locked(from, me))) return false;
   pull(self, sender);

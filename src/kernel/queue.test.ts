@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { load, peek, poke, store } from '../platform/atomics.ts';
 import {
+  generationOf,
   QUEUE_CONTENDED,
   TCB_POLL_NEXT,
   TCB_POLL_PREVIOUS,
@@ -13,6 +14,7 @@ import {
   polling,
   running,
   TCB_STATE,
+  threadIdOf,
 } from '../layout/tcb.ts';
 import { assertSound, idOf, indexOf, makeThread, THREADS } from '../../test/support/kernel.ts';
 import {
@@ -66,15 +68,15 @@ test('QUE0011 an entry is taken from the front, the middle and the end', () => {
     store(entries[i]! + TCB_STATE, running(idOf(entries[i]!)));
     assert.deepEqual(verify(), []);
   }
-  assert.equal(findInQueue(queue, indexOf(entries[3]!), 1), indexOf(entries[3]!));
-  assert.equal(findInQueue(queue, indexOf(entries[3]!), 1), 0);
+  assert.equal(findInQueue(queue, idOf(entries[3]!), 1), indexOf(entries[3]!));
+  assert.equal(findInQueue(queue, idOf(entries[3]!), 1), 0);
   assert.deepEqual(drain(target), [indexOf(entries[1]!)]);
   stop(entries);
 });
 
 test('QUE0012 an entry is taken out of the queue it stands in, and found in no other', () => {
   const [one, other] = [fill(2), fill(2)];
-  assert.equal(findInQueue(one.queue, indexOf(other.entries[1]!), 1), 0);
+  assert.equal(findInQueue(one.queue, idOf(other.entries[1]!), 1), 0);
   removeFromQueue(other.entries[1]!, 1);
   assert.deepEqual(drain(one.target), one.entries.map(indexOf));
   assert.deepEqual(drain(other.target), [indexOf(other.entries[0]!)]);
@@ -108,5 +110,13 @@ test('QUE0014 a queue whose links are torn is linked afresh by ticket', () => {
     [0, 1, 2, 4, 5, 3].map((i) => indexOf(entries[i]!)),
   );
   assert.equal(peek(entries[0]! + TCB_POLL_QUEUE), 0);
+  stop(entries);
+});
+
+test('QUE0015 another thread of the wanted record stays in the queue', () => {
+  const { target, queue, entries } = fill(2);
+  const stale = threadIdOf(indexOf(entries[0]!), generationOf(idOf(entries[0]!)) - 1);
+  assert.equal(findInQueue(queue, stale, 1), 0);
+  assert.deepEqual(drain(target), entries.map(indexOf));
   stop(entries);
 });

@@ -10,10 +10,12 @@
  */
 import { add, compareExchange, exchange, load, peek, poke, store } from '#atomics';
 import { notify, spinLoads, wait } from '#wait';
+import { ANY_INDEX } from '../layout/params.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
   indexOfTcb,
   QUEUE_CONTENDED,
+  TCB_ID,
   TCB_POLL_NEXT,
   TCB_POLL_PREVIOUS,
   TCB_POLL_QUEUE,
@@ -23,6 +25,7 @@ import {
   TCB_QUEUE_TICKET,
   TCB_TICKET,
   tcbAt,
+  tcbOf,
 } from '../layout/tcb.ts';
 
 const FIRST = TCB_QUEUE_FIRST - TCB_QUEUE_LOCK;
@@ -104,40 +107,41 @@ function unlink(queue: number, entry: Tcb): void {
 }
 
 /**
- * Links a queue afresh whose lock was broken, for its holder may have died between two stores. The caller holds the
- * lock. Who belongs here says so itself; the order is that of the tickets. `end` is the highest index of a thread.
+ * Links a queue afresh whose holder died between two stores, by ticket; the caller has the lock. `end` is the highest
+ * index. A receiver that looks without the lock must not meet it empty meanwhile: it would sleep beside its senders.
  */
 export function rebuildQueue(queue: number, end: number): void {
-  store(queue + FIRST, 0);
+  store(queue + FIRST, ANY_INDEX);
   poke(queue + LAST, 0);
+  let first = 0;
   for (let index = 1; index <= end; index++) {
-    const entry = tcbAt(index);
-    if (load(entry + TCB_POLL_QUEUE) === queue) insertByTicket(queue, entry, index);
+    if (load(tcbAt(index) + TCB_POLL_QUEUE) === queue) first = insertByTicket(queue, first, tcbAt(index), index);
   }
+  store(queue + FIRST, first);
 }
 
-function insertByTicket(queue: number, entry: Tcb, index: number): void {
+function insertByTicket(queue: number, first: number, entry: Tcb, index: number): number {
   const ticket = peek(entry + TCB_TICKET);
   let previous = peek(queue + LAST);
   while (previous !== 0 && ((peek(tcbAt(previous) + TCB_TICKET) - ticket) | 0) > 0) {
     previous = peek(tcbAt(previous) + TCB_POLL_PREVIOUS);
   }
-  const next = previous === 0 ? peek(queue + FIRST) : peek(tcbAt(previous) + TCB_POLL_NEXT);
+  const next = previous === 0 ? first : peek(tcbAt(previous) + TCB_POLL_NEXT);
   poke(entry + TCB_POLL_PREVIOUS, previous);
   poke(entry + TCB_POLL_NEXT, next);
-  if (previous === 0) store(queue + FIRST, index);
-  else poke(tcbAt(previous) + TCB_POLL_NEXT, index);
+  if (previous !== 0) poke(tcbAt(previous) + TCB_POLL_NEXT, index);
   if (next === 0) poke(queue + LAST, index);
   else poke(tcbAt(next) + TCB_POLL_PREVIOUS, index);
+  return previous === 0 ? index : first;
 }
 
-/** Takes the thread whose index is `wanted` out of this queue and returns the index; 0 when it is not in it. */
+/** Takes thread `wanted`, not another of its record, out of this queue and returns its index; 0: it is not in it. */
 export function findInQueue(queue: number, wanted: number, holder: number): number {
   if (load(queue + FIRST) === 0) return 0;
-  const entry = tcbAt(wanted);
+  const entry = tcbOf(wanted);
   lockQueue(queue, holder);
-  const isQueued = load(entry + TCB_POLL_QUEUE) === queue;
+  const isQueued = load(entry + TCB_POLL_QUEUE) === queue && peek(entry + TCB_ID) === wanted;
   if (isQueued) unlink(queue, entry);
   unlockQueue(queue);
-  return isQueued ? wanted : 0;
+  return isQueued ? indexOfTcb(entry) : 0;
 }
