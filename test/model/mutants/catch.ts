@@ -3,7 +3,7 @@ import { bundleKernel, shippedText, type Texts } from '../bundle.ts';
 import { commandsOn, differenceOf } from '../reference/commands.ts';
 import { explore, type Failure } from '../search.ts';
 import { scenarios } from '../scenarios.ts';
-import { loadKernel, prepare, type Scenario } from '../system.ts';
+import { type Kernel, loadKernel, prepare, type Scenario } from '../system.ts';
 import { type Mutant, REFERENCE } from './mutants.ts';
 import { moreScenarios } from './scenarios.ts';
 
@@ -48,18 +48,20 @@ export function scenarioOf({ name, scenario }: Mutant): Scenario {
 }
 
 /** With as few preemptions as it takes. */
-function search(kernel: Awaited<ReturnType<typeof loadKernel>>, mutant: Mutant): [Failure | null, number | null] {
+function search(kernel: Kernel, mutant: Mutant, most: number): [Failure | null, number | null] {
   const { makeWorld, checkEnd } = prepare(kernel, scenarioOf(mutant));
-  if (mutant.livelock === true) return [explore(makeWorld, checkEnd, { ms: SEARCH_ms }).failure, null];
-  for (let preemptions = 0; preemptions <= PREEMPTIONS_MAX; preemptions++) {
+  for (let preemptions = 0; preemptions <= most; preemptions++) {
     const { failure } = explore(makeWorld, checkEnd, { preemptions, ms: SEARCH_ms });
     if (failure !== null) return [failure, preemptions];
   }
   return [null, null];
 }
 
-/** Tries to catch a mutant. Throws when its text is no program: what does not run cannot be caught. */
-export async function catchMutant(mutant: Mutant): Promise<Catch> {
+/**
+ * Tries to catch a mutant, with schedules of at most `most` preemptions. Throws when its text is no program: what does
+ * not run cannot be caught.
+ */
+export async function catchMutant(mutant: Mutant, most: number = PREEMPTIONS_MAX): Promise<Catch> {
   const texts = textsWith(mutant);
   const began_ms = performance.now();
   const outcome = (reason: string | null, schedule: string, preemptions: number | null): Catch => ({
@@ -69,7 +71,7 @@ export async function catchMutant(mutant: Mutant): Promise<Catch> {
     ms: performance.now() - began_ms,
   });
   if (mutant.scenario === REFERENCE) return outcome(differenceOf(commandsOn(await bundleKernel(texts))), '', null);
-  const [failure, preemptions] = search(await loadKernel(texts), mutant);
+  const [failure, preemptions] = search(await loadKernel(texts), mutant, most);
   if (failure === null) return outcome(null, '', null);
   if (/^\w*Error: /.test(failure.reason)) throw new Error(`${mutant.name} does not run: ${failure.reason}`);
   return outcome(failure.reason, failure.schedule, preemptions);

@@ -1,8 +1,20 @@
 /** Scenarios that some mutants need, beside those of the explorer: what happens to a thread after it was disturbed. */
-import { ABORTED, NEVER, NO_SUCH_THREAD, NOT_TAKEN, OK, PEER_GONE, type Result } from '../../../src/layout/message.ts';
+import {
+  ABORTED,
+  NEVER,
+  NO_SUCH_THREAD,
+  NOT_TAKEN,
+  OK,
+  PEER_GONE,
+  type Result,
+  SEND_TIMEOUT,
+} from '../../../src/layout/message.ts';
 import type { Tcb } from '../../../src/layout/tcb.ts';
 import type { End, Scenario, System } from '../system.ts';
 import { type AgentPlan, LOCK_SLICE_ms } from '../world.ts';
+
+/** A timeout: any that is no slice of the kernel's. */
+const SHORT_ms = 10;
 
 const GONE: readonly Result[] = [PEER_GONE, NOT_TAKEN, NO_SUCH_THREAD];
 
@@ -27,10 +39,10 @@ function takenInOrder(end: End, taker: string): string | null {
   return null;
 }
 
-const sends = (system: System, name: string, self: Tcb, to: Tcb, times: number): AgentPlan => ({
+const sends = (system: System, name: string, self: Tcb, to: Tcb, times: number, send_ms = NEVER): AgentPlan => ({
   name,
   program: 'sendTimes',
-  args: [self, system.idOf(to), times, NEVER],
+  args: [self, system.idOf(to), times, send_ms],
 });
 
 const calls = (system: System, name: string, self: Tcb, to: Tcb): AgentPlan => ({
@@ -42,19 +54,38 @@ const calls = (system: System, name: string, self: Tcb, to: Tcb): AgentPlan => (
 export const moreScenarios: readonly Scenario[] = [
   {
     name: 'abort-again',
-    about: 'a send is cancelled at any moment, and its thread sends again',
-    threads: 3,
+    about: 'a send is cancelled at any moment, and its thread sends again, beside another sender',
+    threads: 4,
+    preemptions: 1,
     build(system) {
       const main = system.task();
-      const [t, s] = [system.thread('taker', main), system.thread('sender', main)];
-      const a = system.thread('aborter', main);
+      const [t, a] = [system.thread('taker', main), system.thread('sender A', main)];
+      const [b, c] = [system.thread('sender B', main), system.thread('aborter', main)];
       return [
         { name: 'taker', program: 'takeAll', args: [t, NEVER], rests: true },
-        sends(system, 'sender', s, t, 2),
-        { name: 'aborter', program: 'cancelOnce', args: [a, s] },
+        sends(system, 'sender A', a, t, 2),
+        sends(system, 'sender B', b, t, 1),
+        { name: 'aborter', program: 'cancelOnce', args: [c, a] },
       ];
     },
-    check: (end) => ended(end, { sender: 2 }, [OK, ABORTED]) ?? takenInOrder(end, 'taker'),
+    check: (end) => ended(end, { 'sender A': 2, 'sender B': 1 }, [OK, ABORTED]) ?? takenInOrder(end, 'taker'),
+  },
+  {
+    name: 'give-up-in-queue',
+    about: 'a sender that gives up and sends again, beside another sender',
+    threads: 3,
+    preemptions: 1,
+    build(system) {
+      const main = system.task();
+      const [t, a] = [system.thread('taker', main), system.thread('sender A', main)];
+      const b = system.thread('sender B', main);
+      return [
+        { name: 'taker', program: 'takeAll', args: [t, NEVER], rests: true },
+        sends(system, 'sender A', a, t, 2, SHORT_ms),
+        sends(system, 'sender B', b, t, 1),
+      ];
+    },
+    check: (end) => ended(end, { 'sender A': 2, 'sender B': 1 }, [OK, SEND_TIMEOUT]) ?? takenInOrder(end, 'taker'),
   },
   {
     name: 'closed-receive-waits',
