@@ -54,6 +54,19 @@ for (const way of ['to', 'from'] as const) {
   });
 }
 
+for (const how of ['sendAt', 'fetchAt'] as const) {
+  systemTest(`two loops with a long message under way to each other: ${how}`, async (system) => {
+    const [a, b] = await spawnRing(system, ['a', 'b']);
+    for (let turn = 0; turn < 3; turn++) {
+      const time_ms = Date.now() + 100;
+      const ends = await Promise.all([a!.async[how](time_ms, 'b'), b!.async[how](time_ms, 'a')]);
+      for (const end of ends) if (end !== 4e6) assert.match(end, /ERR_IPC_DEADLOCK|ERR_IPC_PEER_GONE/);
+      assert.ok(ends.includes(4e6), ends.join());
+      assert.deepEqual([a!.sync.pass(['b']), b!.sync.pass(['a'])], [['b'], ['a']]);
+    }
+  });
+}
+
 systemTest('an error of a ring that nobody catches reaches the first caller', async (system) => {
   const [a] = await spawnRing(system, ['a', 'b', 'c']);
   for (const error of [

@@ -11,9 +11,25 @@
  * A ring is believed when everything that it depends on is the same in two looks: between the looks it all held at
  * once. One of its waits, the *victim*, ends in DEADLOCK; the others then go on.
  */
+import { load, peek, poke, store } from '#atomics';
+import { notify } from '#wait';
 import { endWait } from '../../kernel/fault.ts';
 import { RING_SLOTS, RING_TEXT_MAX } from '../../layout/map.ts';
 import { DEADLOCK } from '../../layout/message.ts';
+import {
+  indexOfTcb,
+  PARKED,
+  type Tcb,
+  TCB_DRAINED,
+  TCB_FILLED,
+  TCB_ID,
+  TCB_OUT_PIECES,
+  TCB_SENDER,
+  TCB_SEQUENCE,
+  TCB_STATE,
+  type ThreadId,
+  waiting,
+} from '../../layout/tcb.ts';
 import { freeRing, putRing } from '../../user/rings.ts';
 import {
   agentOf,
@@ -160,8 +176,40 @@ export function breakDeadlocks(holder: number, methodName: MethodName, between: 
 
 function breakRing(ring: readonly Wait[], holder: number, methodName: MethodName): void {
   const victim = victimOf(ring);
-  if (victim === undefined) return;
+  if (victim === undefined) return breakTransfer(ring, holder, methodName);
   // The text is there before the victim looks for it.
   const slot = putRing(victim.id, victim.sequence, describeRing(ring, victim, methodName));
   if (!endWait(victim.tcb, victim.state, DEADLOCK, holder)) freeRing(slot);
+}
+
+/**
+ * Ends one of the long transfers that a ring is made of. If some are calls on their way, then such a call, before its
+ * receiver is told that there is no more to come; its agent sleeps, and has not begun to send the pieces. Else an
+ * answer, which its caller finds broken off.
+ */
+function breakTransfer(ring: readonly Wait[], holder: number, methodName: MethodName): void {
+  const victim = ring.find(({ tcb, partner }) => load(partner + TCB_STATE) === waitingFor(partner, tcb));
+  if (victim === undefined) {
+    const receiver = ring.find(({ tcb, partner }) => peek(partner + TCB_SENDER) === peek(tcb + TCB_ID))?.partner;
+    if (receiver !== undefined) for (const at of [TCB_FILLED, TCB_DRAINED]) breakOff(receiver + at);
+    return;
+  }
+  const { partner: caller, tcb: receiver } = victim;
+  const slot = putRing(
+    peek(caller + TCB_ID) as ThreadId,
+    peek(caller + TCB_SEQUENCE),
+    describeRing(ring, victim, methodName),
+  );
+  poke(caller + TCB_OUT_PIECES, 0);
+  if (endWait(caller, load(caller + TCB_STATE), DEADLOCK, holder)) breakOff(receiver + TCB_FILLED);
+  else freeRing(slot);
+}
+
+const waitingFor = (caller: Tcb, receiver: Tcb): number =>
+  waiting(peek(caller + TCB_ID), indexOfTcb(receiver)) | (load(caller + TCB_STATE) & PARKED);
+
+// SYNC POINT: pairs with awaitCount of who sleeps on the count.
+function breakOff(at: number): void {
+  store(at, -1);
+  notify(at);
 }
