@@ -36,7 +36,7 @@ import {
   TAG_KIND,
 } from '../layout/message.ts';
 import { ANY_INDEX, INDEX_MASK, TURN_SWITCHES } from '../layout/params.ts';
-import { type Processor, PROCESSOR_INBOX } from '../layout/task.ts';
+import { type Processor, PROCESSOR_INBOX, PROCESSOR_TASK, TASK_CALLER, taskAt } from '../layout/task.ts';
 import type { Tcb, ThreadId } from '../layout/tcb.ts';
 import {
   homePolling,
@@ -334,12 +334,14 @@ function acceptPoller(processor: Processor, self: Tcb, sender: Tcb): boolean {
 /** Gives senders of other processors to the threads they want; those whose partner is busy stand in its queue. */
 export function drainInbox(processor: Processor): boolean {
   const inbox = processor + PROCESSOR_INBOX;
+  // A sender that has withdrawn names no thread of ours, and a lock without a holder is none.
+  const holder = peek(taskAt(peek(processor + PROCESSOR_TASK) & INDEX_MASK) + TASK_CALLER) & INDEX_MASK;
   let any = false;
   for (let index = firstInQueue(inbox); index !== 0; index = firstInQueue(inbox)) {
     const sender = tcbAt(index);
     const state = load(sender + TCB_STATE);
     const target = tcbAt(state & INDEX_MASK);
-    findInQueue(inbox, peek(sender + TCB_ID), indexOfTcb(target));
+    findInQueue(inbox, peek(sender + TCB_ID), holder);
     any = true;
     if ((state & KIND_MASK) !== POLL) continue;
     const receptive = peek(target + TCB_STATE);

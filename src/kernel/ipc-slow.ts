@@ -7,7 +7,7 @@
  * and once more after: one of the two always sees the other.
  */
 import { exchange, load, pause, peek, poke, registers, store } from '#atomics';
-import { learnSpin, now_ms, spinLoads } from '#wait';
+import { learnSpin, now_ms, spinLoads, spinsFor } from '#wait';
 import {
   CALL,
   CUT,
@@ -63,18 +63,7 @@ import {
   waiting,
 } from '../layout/tcb.ts';
 import { redirect, sameClan } from './clan.ts';
-import {
-  claim,
-  doorbellOf,
-  isOrphaned,
-  park,
-  pollingQueue,
-  ring,
-  spinsToPark,
-  unclaim,
-  wake,
-  withdraw,
-} from './park.ts';
+import { claim, doorbellOf, isOrphaned, park, pollingQueue, ring, unclaim, wake, withdraw } from './park.ts';
 import { dequeue, enqueue, findInQueue, firstInQueue, queueOf, removeFromQueue } from './queue.ts';
 import {
   countSent,
@@ -240,7 +229,7 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
   let phase = target === 0 ? WAIT : POLL;
   let deadline_ms = NEVER;
   const awaited = load(self + TCB_STATE) & INDEX_MASK;
-  let spinning = phase === POLL ? spinLoads : receiveTimeout_ms === OPEN_ONLY ? 0 : spinsToPark(awaited);
+  let spinning = phase === POLL ? spinLoads : receiveTimeout_ms === OPEN_ONLY ? 0 : spinsFor(awaited);
   let spins = spinning;
   for (; ; spins--) {
     const state = load(self + TCB_STATE);

@@ -8,7 +8,7 @@
  * written into the partner's ipc line and published by an exchange, whose old value tells whether the partner parked.
  */
 import { compareExchange, exchange, load, peek, poke, spin } from '#atomics';
-import { spinLoads } from '#wait';
+import { firstSpin } from '#wait';
 import { CALL, NEVER, OK, type Result, TAG_KIND, TAG_STRINGS } from '../layout/message.ts';
 import type { Tcb, ThreadId } from '../layout/tcb.ts';
 import {
@@ -68,7 +68,7 @@ export function call(
   const asleep = exchange(partner + TCB_STATE, running(to)) & PARKED;
   countSent(self);
   if (asleep !== 0) wake(partner);
-  else if (spin(self + TCB_STATE, running(me), spinLoads)) {
+  else if (spin(self + TCB_STATE, running(me), firstSpin)) {
     takeMessage(self);
     return isPlain(self) ? OK : finishMessage(self);
   }
@@ -109,7 +109,7 @@ export function replyAndReceive(
   countSent(self);
   // A sender that queued before the opening was visible is met here; one that queues after it claims by itself.
   if (load(self + TCB_QUEUE_FIRST) !== 0) return awaitOpened(self, receiveTimeout_ms);
-  if (spin(self + TCB_STATE, running(me), spinLoads)) {
+  if (spin(self + TCB_STATE, running(me), firstSpin)) {
     takeMessage(self);
     return isPlain(self) ? OK : finishMessage(self);
   }

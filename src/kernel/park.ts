@@ -6,9 +6,8 @@
  * old value there, and rings. What is rung is the state word itself, or, for threads that an event loop watches, the
  * doorbell of their processor.
  */
-import { add, compareExchange, load, peek, poke, registers } from '#atomics';
-import { notify, now_ms, spinsFor, wait } from '#wait';
-import { R_WOKE } from '../layout/message.ts';
+import { add, compareExchange, load, peek, poke } from '#atomics';
+import { notify, now_ms, wait } from '#wait';
 import { HEADER_BEAT } from '../layout/map.ts';
 import { ANY_INDEX, INDEX_MASK, LISTEN_SLICE_ms, PARK_SLICE_ms, SILENT_SLICES_MAX } from '../layout/params.ts';
 import { type Processor, processorAt, PROCESSOR_DOORBELL, PROCESSOR_INBOX } from '../layout/task.ts';
@@ -46,18 +45,10 @@ export function unclaim(tcb: Tcb, before: number): void {
 
 /** Rings a thread whose state word had the parked bit when it was published. SYNC POINT: pairs with park. */
 export function wake(tcb: Tcb): void {
-  registers[R_WOKE] = 1;
   // Who is watched by a loop may wait in place all the same, in an upcall of its own.
   notify(tcb + TCB_STATE);
   const bell = peek(tcb + TCB_BELL);
   if (bell !== 0) ring(bell);
-}
-
-/** Loads to spin in the own wait for the thread with index `awaited`, or for anybody, which begins now. */
-export function spinsToPark(awaited: number): number {
-  const woke = registers[R_WOKE] !== 0;
-  registers[R_WOKE] = 0;
-  return spinsFor(awaited, woke);
 }
 
 /** Rings a doorbell: its count goes up, so that a listener about to sleep sees that it must not. */

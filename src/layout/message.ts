@@ -78,8 +78,6 @@ export const R_SEND_TIMEOUT = 48;
 export const R_RECEIVE_TIMEOUT = 49;
 /** Index of the thread for which the message last begun polls. */
 export const R_TARGET = 50;
-/** 1 when the message last sent woke its receiver, which needs its time to come. */
-export const R_WOKE = 51;
 export const REGISTER_WORDS = 52;
 
 /** What a generator thread yields: the operation whose operands it has put into the registers. */

@@ -33,5 +33,5 @@ export function waitDoorbell(at: number, value: number): Promise<unknown> | null
 }
 
 export { now_ms } from './clock.ts';
-export { learnSpin, spinsFor } from './patience.ts';
+export { firstSpin, learnSpin, spinsFor } from './patience.ts';
 export { spinLoads } from './spin-loads.ts';

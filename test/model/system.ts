@@ -42,6 +42,7 @@ export interface Kernel {
 const { claims, ENDED_WITH, SERVED } = programs;
 
 const constants = {
+  firstSpin: 0,
   spinLoads: 0,
   pause: (): void => {},
   learnSpin: (): void => {},

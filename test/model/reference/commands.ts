@@ -121,6 +121,7 @@ const kernelOf = (text: string): Kernel =>
     notify: () => {},
     wait: sleeps,
     now_ms: () => 1,
+    firstSpin: 0,
     spinLoads: 0,
     spinsFor: () => 0,
     learnSpin: () => {},
