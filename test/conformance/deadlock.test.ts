@@ -54,6 +54,16 @@ for (const way of ['to', 'from'] as const) {
   });
 }
 
+systemTest('a ring of a callback and a long message is broken at the message', async (system) => {
+  const [a, b] = await spawnRing(system, ['a', 'b']);
+  for (let turn = 0; turn < 5; turn++) {
+    assert.equal(await a!.async.sendAndBackBy('b', 'a'), 1);
+    const sent = await b!.async.lengthSent();
+    if (sent !== 4e6) assert.equal(sent, 'ERR_IPC_DEADLOCK');
+    assert.deepEqual([a!.sync.pass(['b']), b!.sync.pass(['a'])], [['b'], ['a']]);
+  }
+});
+
 for (const how of ['sendAt', 'fetchAt'] as const) {
   systemTest(`two loops with a long message under way to each other: ${how}`, async (system) => {
     const [a, b] = await spawnRing(system, ['a', 'b']);

@@ -33,13 +33,19 @@ import {
   running,
   type Tcb,
   TCB_BELL,
+  TCB_DRAINED,
+  TCB_FILLED,
+  TCB_IN_PIECES,
+  TCB_SENDER,
   TCB_SENT,
   TCB_SEQUENCE,
   TCB_SINCE,
   TCB_STATE,
+  TCB_STRING_TOTAL,
   TCB_TAG,
   TCB_TASK,
   TCB_TRANSFER,
+  TCB_WINDOW_BYTES,
   waiting,
 } from '../../layout/tcb.ts';
 import { endWait } from '../../kernel/fault.ts';
@@ -249,6 +255,61 @@ test('DLK0030 who sends a long call is part of a ring and not its victim', () =>
   look();
   assert.deepEqual(ring.map(isWaiting), [true, false, true]);
   rest(...ring);
+});
+
+/** A thread that has begun to receive a long call, of which the pieces are still to come. */
+function receivesOf(self: Tcb, caller: Tcb): void {
+  calls(caller, self);
+  // A call tcb, which its agent's loop watches.
+  poke(caller + TCB_BELL, doorbellOf(caller));
+  poke(self + TCB_SENDER, idOf(caller));
+  poke(self + TCB_TRANSFER, idOf(caller));
+  poke(self + TCB_IN_PIECES, 1);
+  poke(self + TCB_STRING_TOTAL, 4 * peek(self + TCB_WINDOW_BYTES) + 4);
+  for (const count of [TCB_FILLED, TCB_DRAINED]) store(self + count, 0);
+}
+
+test('DLK0032 in a ring of long calls one of them ends, and its receiver hears that no more comes', () => {
+  const [a, b] = agents('a', 'b') as [Tcb, Tcb];
+  const [ofA, ofB] = [otherThread(a), otherThread(b)];
+  receivesOf(a, ofB);
+  receivesOf(b, ofA);
+  assert.equal(look(), true);
+  const [ended] = [ofA, ofB].filter((caller) => !isWaiting(caller));
+  assert.deepEqual([ofA, ofB].filter(isWaiting).length, 1);
+  const receiver = ended === ofB ? a : b;
+  assert.equal(peek(receiver + TCB_FILLED), -1);
+  assert.equal(outcome(ended!).result, DEADLOCK);
+  rest(a, b, ofA, ofB);
+});
+
+test('DLK0033 who has pieces to take, or room for more, goes on', () => {
+  const [a, b] = agents('a', 'b') as [Tcb, Tcb];
+  const [ofA, ofB] = [otherThread(a), otherThread(b)];
+  receivesOf(a, ofB);
+  receivesOf(b, ofA);
+  store(a + TCB_FILLED, 1);
+  look();
+  assert.deepEqual([ofA, ofB].map(isWaiting), [true, true]);
+  rest(a, b, ofA, ofB);
+});
+
+test('DLK0034 an upcall is not the victim while there is another wait, or a long call, to end', () => {
+  const ring = agents('a', 'b', 'c') as [Tcb, Tcb, Tcb];
+  const [a, b, c] = ring;
+  calls(a, b, 1);
+  calls(b, c, 2);
+  polls(c, a, 9);
+  poke(c + TCB_TAG, CALL | TAG_FLAG);
+  look();
+  assert.deepEqual(ring.map(isWaiting), [true, false, true]);
+  const ofC = otherThread(c);
+  receivesOf(a, ofC);
+  store(a + TCB_STATE, running(idOf(a)));
+  look();
+  assert.deepEqual([c, ofC].map(isWaiting), [true, false]);
+  assert.equal(peek(a + TCB_FILLED), -1);
+  rest(a, b, c, ofC);
 });
 
 test('DLK0031 a call is the victim rather than a receive, and the text tells what is awaited', () => {

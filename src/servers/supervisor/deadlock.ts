@@ -27,6 +27,7 @@ import {
   TCB_SENDER,
   TCB_SEQUENCE,
   TCB_STATE,
+  TCB_TRANSFER,
   type ThreadId,
   waiting,
 } from '../../layout/tcb.ts';
@@ -38,6 +39,7 @@ import {
   describeAwaited,
   holds,
   isCall,
+  isUpcall,
   type MethodName,
   polls,
   stuckWord,
@@ -126,13 +128,14 @@ function untouched(wait: Wait, next: Wait): number {
 
 /**
  * The wait that ends for the sake of the others: of a call, if there is one; of the call that closed the ring, so that
- * no work is thrown away; of the youngest of several.
+ * no work is thrown away; of the youngest of several. Among the upcalls, or among all others: the thread that serves an
+ * upcall is the one that the upcall's maker answers in the end, and must not be answered while it does.
  */
-function victimOf(ring: readonly Wait[]): Wait | undefined {
+function victimOf(ring: readonly Wait[], upcalls: boolean): Wait | undefined {
   const rank = (wait: Wait): number =>
     (isCall(wait) ? 4 : 0) + untouched(wait, ring[(ring.indexOf(wait) + 1) % ring.length]!);
   return ring
-    .filter(canEnd)
+    .filter((wait) => canEnd(wait) && isUpcall(wait) === upcalls)
     .toSorted((a, b) => rank(b) - rank(a) || b.since_ms - a.since_ms)
     .at(0);
 }
@@ -175,8 +178,8 @@ export function breakDeadlocks(holder: number, methodName: MethodName, between: 
 }
 
 function breakRing(ring: readonly Wait[], holder: number, methodName: MethodName): void {
-  const victim = victimOf(ring);
-  if (victim === undefined) return breakTransfer(ring, holder, methodName);
+  const victim = victimOf(ring, false) ?? (breakTransfer(ring, holder, methodName) ? undefined : victimOf(ring, true));
+  if (victim === undefined) return;
   // The text is there before the victim looks for it.
   const slot = putRing(victim.id, victim.sequence, describeRing(ring, victim, methodName));
   if (!endWait(victim.tcb, victim.state, DEADLOCK, holder)) freeRing(slot);
@@ -187,12 +190,14 @@ function breakRing(ring: readonly Wait[], holder: number, methodName: MethodName
  * receiver is told that there is no more to come; its agent sleeps, and has not begun to send the pieces. Else an
  * answer, which its caller finds broken off.
  */
-function breakTransfer(ring: readonly Wait[], holder: number, methodName: MethodName): void {
-  const victim = ring.find(({ tcb, partner }) => load(partner + TCB_STATE) === waitingFor(partner, tcb));
+function breakTransfer(ring: readonly Wait[], holder: number, methodName: MethodName): boolean {
+  const victim = ring.find(
+    (wait) => isAmid(wait) && load(wait.partner + TCB_STATE) === waitingFor(wait.partner, wait.tcb),
+  );
   if (victim === undefined) {
-    const receiver = ring.find(({ tcb, partner }) => peek(partner + TCB_SENDER) === peek(tcb + TCB_ID))?.partner;
+    const receiver = ring.find((wait) => isAmid(wait) && peek(wait.partner + TCB_SENDER) === wait.id)?.partner;
     if (receiver !== undefined) for (const at of [TCB_FILLED, TCB_DRAINED]) breakOff(receiver + at);
-    return;
+    return receiver !== undefined;
   }
   const { partner: caller, tcb: receiver } = victim;
   const slot = putRing(
@@ -203,8 +208,10 @@ function breakTransfer(ring: readonly Wait[], holder: number, methodName: Method
   poke(caller + TCB_OUT_PIECES, 0);
   if (endWait(caller, load(caller + TCB_STATE), DEADLOCK, holder)) breakOff(receiver + TCB_FILLED);
   else freeRing(slot);
+  return true;
 }
 
+const isAmid = ({ tcb }: Wait): boolean => peek(tcb + TCB_TRANSFER) !== 0;
 const waitingFor = (caller: Tcb, receiver: Tcb): number =>
   waiting(peek(caller + TCB_ID), indexOfTcb(receiver)) | (load(caller + TCB_STATE) & PARKED);
 

@@ -77,6 +77,7 @@ export type MethodName = (task: number, method: number) => string | undefined;
 export const taskOf = (tcb: Tcb): number => peek(tcb + TCB_TASK);
 export const agentOf = (tcb: Tcb): number => peek(tcb + TCB_PROCESSOR);
 export const isCall = (wait: Wait): boolean => (wait.tag & TAG_KIND) === CALL;
+export const isUpcall = (wait: Wait): boolean => isCall(wait) && (wait.tag & TAG_FLAG) !== 0;
 export const polls = ({ state }: Pick<Wait, 'state'>): boolean => (state & KIND_MASK) === POLL;
 
 /** Every wait of the system. */
