@@ -18,7 +18,7 @@ import { type Kernel, loadKernel, prepare, replay, type Scenario } from './syste
 import type { Event } from './world.ts';
 
 /** More states than this do not fit the memory of a small machine. */
-const STATES_MAX = 8_000_000;
+const STATES_MAX = 6_000_000;
 
 /** What happened, a line each, without the plain accesses that nobody else sees. */
 export function traceLines(events: readonly Event[]): string[] {
