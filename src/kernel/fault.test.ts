@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { load, peek, poke, store } from '../platform/atomics.ts';
-import { HEADER_NAME_LOCK, HEADER_WINDOW_LOCK } from '../layout/map.ts';
+import { HEADER_NAME_LOCK, HEADER_THREADS, HEADER_WINDOW_LOCK } from '../layout/map.ts';
 import {
   CALL,
   NEVER,
@@ -31,6 +31,8 @@ import {
   TCB_POLL_QUEUE,
   TCB_QUEUE_FIRST,
   TCB_STATE,
+  TCB_TAKEN,
+  TCB_TASK,
   TCB_TRANSFER,
 } from '../layout/tcb.ts';
 import { assertSound, idOf, indexOf, kindOf, makeTask, makeThread, root, stateOf } from '../../test/support/kernel.ts';
@@ -177,4 +179,16 @@ test('FLT0021 repair may be done twice', () => {
   repairTask(of.task, indexOf(live));
   die();
   assert.equal(kindOf(live), kindOf(makeThread()));
+});
+
+test('FLT0022 a record that the dead had taken, and not yet written anything of, is given back', () => {
+  const { of, live, die } = mortal();
+  const half = makeThread({ of, window: false });
+  store(half + TCB_STATE, DEAD);
+  poke(half + TCB_TASK, 0);
+  const threads = peek(HEADER_THREADS);
+  die();
+  assert.equal(peek(half + TCB_TAKEN), 0);
+  assert.equal(peek(HEADER_THREADS), threads - 2);
+  assert.notEqual(stateOf(live), DEAD);
 });

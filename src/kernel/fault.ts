@@ -47,7 +47,7 @@ import { putKernelError } from './transfer.ts';
 import { endHomeWait } from './wakeup.ts';
 
 const threadsEnd = (): number => peek(HEADER_THREADS_MAX);
-const isOf = (tcb: Tcb, task: number): boolean => peek(tcb + TCB_TAKEN) !== 0 && peek(tcb + TCB_TASK) === task;
+const isOf = (tcb: Tcb, task: number): boolean => peek(tcb + TCB_TAKEN) === task;
 
 /**
  * Ends every thread of a task and answers all who depend on it. `holder` is the index of a live thread of the repairing

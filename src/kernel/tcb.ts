@@ -80,13 +80,16 @@ export function formatMemory(threads_max: number, tasks_max: number, layoutHash:
 export const isFormatted = (layoutHash: number): boolean =>
   load(HEADER_MAGIC) === MAGIC && peek(HEADER_VERSION) === LAYOUT_VERSION && peek(HEADER_HASH) === layoutHash;
 
-/** Takes a free index below `max`, one from the cursor on, by its word at `taken(index)`; 0 when all are in use. */
+/**
+ * Takes a free index below `max`, one from the cursor on, by `mark` in its word at `taken(index)`; 0 when all are in use.
+ */
 function takeIndex(
   cursor: number,
   count: number,
   limit: number,
   max: number,
   taken: (index: number) => number,
+  mark: number,
 ): number {
   if (add(count, 1) >= limit) {
     add(count, -1);
@@ -95,7 +98,7 @@ function takeIndex(
   for (let tries = 0; tries <= max; tries++) {
     const index = (add(cursor, 1) % max) + 1;
     const word = taken(index);
-    if (load(word) === 0 && compareExchange(word, 0, 1) === 0) return index;
+    if (load(word) === 0 && compareExchange(word, 0, mark) === 0) return index;
   }
   add(count, -1);
   return 0;
@@ -107,13 +110,15 @@ function takeIndex(
  */
 export function createThread(task: TaskRecord, processor: Processor, home: boolean): ThreadId {
   const limit = peek(HEADER_THREADS_MAX);
-  const index = takeIndex(HEADER_THREAD_CURSOR, HEADER_THREADS, limit, limit, (i) => tcbAt(i) + TCB_TAKEN);
+  const owner = peek(task + TASK_ID);
+  // Whoever is ended at the next step has taken it in the name of its task, whose repair finds it so.
+  const index = takeIndex(HEADER_THREAD_CURSOR, HEADER_THREADS, limit, limit, (i) => tcbAt(i) + TCB_TAKEN, owner);
   if (index === 0) return 0 as ThreadId;
   const tcb = tcbAt(index);
   const generation = generationOf(peek(tcb + TCB_ID)) + 1;
   const id = threadIdOf(index, generation > GENERATION_MASK ? 1 : generation);
   poke(tcb + TCB_ID, id);
-  poke(tcb + TCB_TASK, peek(task + TASK_ID));
+  poke(tcb + TCB_TASK, owner);
   poke(tcb + TCB_CHIEF, peek(task + TASK_CHIEF));
   poke(tcb + TCB_PROCESSOR, (processor - processorAt(0)) / PROCESSOR_WORDS);
   poke(tcb + TCB_BELL, 0);
@@ -155,7 +160,7 @@ export function freeThread(tcb: Tcb, holder: number): void {
 /** Makes a task whose chief is `chief` (0 for the first), with a processor of its own unless one is given. */
 export function createTask(chief: TaskId, kind: number, processor: Processor | 0): TaskId {
   const limit = peek(HEADER_TASKS_MAX);
-  const index = takeIndex(HEADER_TASK_CURSOR, HEADER_TASKS, limit + 1, limit, (i) => taskAt(i) + TASK_STATE);
+  const index = takeIndex(HEADER_TASK_CURSOR, HEADER_TASKS, limit + 1, limit, (i) => taskAt(i) + TASK_STATE, 1);
   if (index === 0) return 0 as TaskId;
   const task = taskAt(index);
   const generation = generationOf(peek(task + TASK_ID)) + 1;

@@ -114,7 +114,7 @@ export const TCB_BELL = 116;
 /** Byte index and size of its communication window; 0 for none. */
 export const TCB_WINDOW = 117;
 export const TCB_WINDOW_BYTES = 118;
-/** 1 while the record is taken. */
+/** Id of the task that has taken the record, the first word of it that is written; 0 while it is free. */
 export const TCB_TAKEN = 119;
 /** 1 for a thread multiplexed on its processor: only that processor changes its state. */
 export const TCB_HOME = 120;
