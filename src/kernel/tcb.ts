@@ -81,7 +81,8 @@ export const isFormatted = (layoutHash: number): boolean =>
   load(HEADER_MAGIC) === MAGIC && peek(HEADER_VERSION) === LAYOUT_VERSION && peek(HEADER_HASH) === layoutHash;
 
 /**
- * Takes a free index below `max`, one from the cursor on, by `mark` in its word at `taken(index)`; 0 when all are in use.
+ * Takes a free index below `max`, one from the cursor on, by `mark` in its word at `taken(index)`; 0 when all are in
+ * use.
  */
 function takeIndex(
   cursor: number,
