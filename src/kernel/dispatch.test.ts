@@ -41,13 +41,25 @@ import {
   RUN,
   running,
   type Tcb,
+  TCB_BELL,
   TCB_QUEUE_TICKET,
   TCB_READY_LINKED,
   TCB_STATE,
   TCB_WAKEUP_LIST,
   WAIT,
 } from '../layout/tcb.ts';
-import { assertSound, idOf, indexOf, kindOf, makeTask, makeThread, root, stateOf } from '../../test/support/kernel.ts';
+import {
+  assertSound,
+  idOf,
+  indexOf,
+  kindOf,
+  makeTask,
+  makeThread,
+  pattern,
+  putItems,
+  root,
+  stateOf,
+} from '../../test/support/kernel.ts';
 import {
   type Body,
   callPassive,
@@ -283,6 +295,21 @@ test('DSP0031 a parked sender of a plain message to a local thread runs when it 
   poke(client + TCB_STATE, stateOf(client) | PARKED);
   assert.ok(drainInbox(processor));
   assert.equal(stateOf(client), running(idOf(client)));
+});
+
+test('DSP0036 a parked caller of a long message to a local thread is waked for its pieces when it is taken', () => {
+  const [client, server] = [makeThread(), home(echo)];
+  dispatch(processor, 0);
+  const tag = CALL | putItems(pattern(200_000));
+  assert.equal(startSend(client, idOf(server), ANY_INDEX, tag, NEVER), NOT_YET);
+  poke(client + TCB_STATE, stateOf(client) | PARKED);
+  const bell = processor + PROCESSOR_DOORBELL;
+  poke(client + TCB_BELL, bell);
+  const rung = load(bell);
+  assert.ok(drainInbox(processor));
+  assert.equal(kindOf(client), WAIT);
+  assert.equal(load(bell), rung + 1);
+  store(client + TCB_STATE, running(idOf(client)));
 });
 
 test('DSP0032 senders from elsewhere to a busy thread move to its queue and can still withdraw', () => {

@@ -8,7 +8,7 @@
  * processors come through the inbox. The dispatcher has a turn budget; the event loop runs when it is used up, and that
  * is the timeslice. A call donates what is left of it.
  */
-import { compareExchange, exchange, load, peek, poke, registers } from '#atomics';
+import { compareExchange, load, peek, poke, registers } from '#atomics';
 import { now_ms } from '#wait';
 import {
   CALL,
@@ -43,7 +43,6 @@ import {
   homeWaiting,
   indexOfTcb,
   KIND_MASK,
-  locked,
   PARKED,
   POLL,
   polling,
@@ -62,11 +61,10 @@ import {
   tcbAt,
   tcbOf,
   WAIT,
-  waiting,
 } from '../layout/tcb.ts';
 import { sameClan } from './clan.ts';
-import { checkThread, finishMessage, reply, startSend } from './ipc-slow.ts';
-import { claim, doorbellOf, unclaim, wake } from './park.ts';
+import { checkThread, claimPoller, finishMessage, pull, reply, startSend } from './ipc-slow.ts';
+import { doorbellOf, unclaim } from './park.ts';
 import { dequeue, enqueue, findInQueue, firstInQueue, queueOf, removeFromQueue } from './queue.ts';
 import { insertReady, takeReady } from './ready.ts';
 import { countSent, nextSequence, pullMessage, putMessage, takeMessage } from './transfer.ts';
@@ -323,11 +321,8 @@ function acceptPoller(processor: Processor, self: Tcb, sender: Tcb): boolean {
     }
     return true;
   }
-  if (!claim(sender, polling(id, me), locked(id, me))) return false;
-  removeFromQueue(sender, me & INDEX_MASK);
-  pullMessage(self, sender);
-  if (calls) unclaim(sender, waiting(id, me));
-  else if ((exchange(sender + TCB_STATE, running(id)) & PARKED) !== 0) wake(sender);
+  if (!claimPoller(sender, id, me)) return false;
+  pull(self, sender);
   return true;
 }
 
@@ -361,7 +356,7 @@ export function drainInbox(processor: Processor): boolean {
 function moveToQueue(target: Tcb, sender: Tcb): void {
   const me = peek(target + TCB_ID);
   const id = peek(sender + TCB_ID);
-  if (!claim(sender, polling(id, me), locked(id, me))) return;
+  if (!claimPoller(sender, id, me)) return;
   removeFromQueue(sender, me & INDEX_MASK);
   enqueue(queueOf(target), sender);
   unclaim(sender, polling(id, me));

@@ -349,7 +349,11 @@ function pullNext(self: Tcb): boolean {
   return true;
 }
 
-/** Claims the first sender that polls for us, not for a thread before us; others are thrown out. 0: there is none. */
+/** Claims thread `id` if it polls for thread `me`, and not for one that had its record before. */
+export const claimPoller = (sender: Tcb, id: number, me: number): boolean =>
+  peek(sender + TCB_POLL_TARGET) === me && claim(sender, polling(id, me), locked(id, me));
+
+/** Claims the first sender that polls for us; others are thrown out. 0: there is none. */
 function claimNext(self: Tcb): Tcb | 0 {
   const me = peek(self + TCB_ID);
   for (;;) {
@@ -357,7 +361,7 @@ function claimNext(self: Tcb): Tcb | 0 {
     if (index === 0) return 0;
     const sender = tcbAt(index);
     const id = peek(sender + TCB_ID);
-    if (peek(sender + TCB_POLL_TARGET) === me && claim(sender, polling(id, me), locked(id, me))) return sender;
+    if (claimPoller(sender, id, me)) return sender;
   }
 }
 
@@ -365,13 +369,13 @@ function pullFrom(self: Tcb, from: number): boolean {
   const me = peek(self + TCB_ID);
   if (findInQueue(queueOf(self), from, me & INDEX_MASK) === 0) return false;
   const sender = tcbOf(from);
-  if (peek(sender + TCB_POLL_TARGET) !== me || !claim(sender, polling(from, me), locked(from, me))) return false;
+  if (!claimPoller(sender, from, me)) return false;
   pull(self, sender);
   return true;
 }
 
 /** Copies the message of a claimed sender into the own line and lets the sender go on: to its wait, or to run. */
-function pull(self: Tcb, sender: Tcb): void {
+export function pull(self: Tcb, sender: Tcb): void {
   const tag = peek(sender + TCB_TAG);
   const id = peek(sender + TCB_ID);
   // It may have withdrawn and polled anew between its unlinking and its claim.

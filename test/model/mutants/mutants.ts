@@ -71,7 +71,7 @@ const claims: readonly Mutant[] = [
   {
     name: 'a polling sender is taken by a look and a store',
     file: 'kernel/ipc-slow.ts',
-    find: 'if (peek(sender + TCB_POLL_TARGET) === me && claim(sender, polling(id, me), locked(id, me))) return sender;',
+    find: 'if (claimPoller(sender, id, me)) return sender;',
     replace:
       'if (peek(sender + TCB_POLL_TARGET) === me && (load(sender + TCB_STATE) & ~PARKED) === polling(id, me)) {\n      store(sender + TCB_STATE, locked(id, me));\n      return sender;\n    }',
     harm: 'a message is served though its sender was told that it timed out',
