@@ -4,7 +4,7 @@
  * reading task records, and sleeps on the word that the supervisor rings when there may be another.
  */
 import { inspect } from 'node:util';
-import { add, load, peek, poke } from '#atomics';
+import { add, load, peek } from '#atomics';
 import { HEADER_BEAT, HEADER_RESTARTS, HEADER_TASKS_MAX } from '../layout/map.ts';
 import { INDEX_MASK, LISTEN_SLICE_ms, SILENT_SLICES_MAX } from '../layout/params.ts';
 import {
@@ -26,11 +26,8 @@ import {
   taskAt,
   type TaskRecord,
 } from '../layout/task.ts';
-import { putBytes, takeBytes } from '../platform/atomics.ts';
 import { notify, wait } from '../platform/wait.ts';
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+import { putText, takeText } from './text.ts';
 
 export const recordOf = (taskId: number): TaskRecord => taskAt(taskId & INDEX_MASK);
 
@@ -77,18 +74,10 @@ export const isRestarted = (task: TaskRecord): boolean =>
 
 /** States why a task has ended: a longer text is cut between characters. */
 export function setReason(task: TaskRecord, reason: string): void {
-  const bytes = new Uint8Array(TASK_REASON_MAX);
-  const { written } = encoder.encodeInto(reason, bytes);
-  putBytes((task + TASK_REASON) * 4, bytes, 0, written);
-  poke(task + TASK_REASON_BYTES, written);
+  putText(task + TASK_REASON, task + TASK_REASON_BYTES, TASK_REASON_MAX, reason);
 }
 
-export function reasonIn(task: TaskRecord): string {
-  const length = peek(task + TASK_REASON_BYTES);
-  const bytes = new Uint8Array(length);
-  takeBytes((task + TASK_REASON) * 4, bytes, 0, length);
-  return decoder.decode(bytes);
-}
+export const reasonIn = (task: TaskRecord): string => takeText(task + TASK_REASON, task + TASK_REASON_BYTES);
 
 /** The reason of an end with this exit code, and with what its worker threw. */
 export function reasonFor(code: number, error: unknown): string {

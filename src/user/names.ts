@@ -16,11 +16,8 @@ import {
   TASK_STATE,
   taskAt,
 } from '../layout/task.ts';
-import { putBytes, takeBytes } from '../platform/atomics.ts';
 import { isRestarted } from './incarnations.ts';
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+import { byteLength, putText, takeText } from './text.ts';
 
 /** Every task record in use. */
 export function liveTasks(): TaskRecord[] {
@@ -33,26 +30,18 @@ export function liveTasks(): TaskRecord[] {
   return tasks;
 }
 
-export function nameOf(task: TaskRecord): string {
-  const length = peek(task + TASK_NAME_BYTES);
-  const bytes = new Uint8Array(length);
-  takeBytes((task + TASK_NAME) * 4, bytes, 0, length);
-  return decoder.decode(bytes);
-}
+export const nameOf = (task: TaskRecord): string => takeText(task + TASK_NAME, task + TASK_NAME_BYTES);
 
 /** Names a task, without registering: a longer name is cut between characters. */
 export function setName(task: TaskRecord, name: string): void {
-  const bytes = new Uint8Array(TASK_NAME_MAX);
-  const { written } = encoder.encodeInto(name, bytes);
-  putBytes((task + TASK_NAME) * 4, bytes, 0, written);
-  poke(task + TASK_NAME_BYTES, written);
+  putText(task + TASK_NAME, task + TASK_NAME_BYTES, TASK_NAME_MAX, name);
 }
 
 /**
  * Names a task and makes the name findable. False: another live task has it. Throws a RangeError when it is too long.
  */
 export function registerName(task: TaskRecord, name: string, holder: number): boolean {
-  if (encoder.encode(name).length > TASK_NAME_MAX) {
+  if (byteLength(name) > TASK_NAME_MAX) {
     throw new RangeError(`the name '${name.slice(0, 40)}…' is longer than ${TASK_NAME_MAX} bytes`);
   }
   lockQueue(HEADER_NAME_LOCK, holder);

@@ -17,11 +17,9 @@ import {
   ringAt,
 } from '../layout/map.ts';
 import { tcbOf, type ThreadId } from '../layout/tcb.ts';
-import { putBytes, takeBytes } from '../platform/atomics.ts';
 import { agent } from './agent.ts';
+import { putText, takeText } from './text.ts';
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 let cursor = 0;
 
 /** States the text for the call `sequence` of thread `victim`; what is longer than RING_TEXT_MAX bytes is cut. */
@@ -33,10 +31,7 @@ export function putRing(victim: ThreadId, sequence: number, text: string): numbe
   cursor = (slot + 1) % RING_SLOTS;
   const at = ringAt(slot);
   store(at + RING_VICTIM, 0);
-  const bytes = new Uint8Array(RING_TEXT_MAX);
-  const { written } = encoder.encodeInto(text, bytes);
-  putBytes((at + RING_TEXT) * 4, bytes, 0, written);
-  poke(at + RING_TEXT_BYTES, written);
+  putText(at + RING_TEXT, at + RING_TEXT_BYTES, RING_TEXT_MAX, text);
   poke(at + RING_SEQUENCE, sequence);
   store(at + RING_VICTIM, victim);
   return slot;
@@ -52,10 +47,9 @@ export function takeRing(sequence: number): string | null {
     const victim = load(at + RING_VICTIM);
     if (victim === 0 || peek(at + RING_SEQUENCE) !== sequence) continue;
     if (processorOf(tcbOf(victim)) !== agent.processor) continue;
-    const bytes = new Uint8Array(peek(at + RING_TEXT_BYTES));
-    takeBytes((at + RING_TEXT) * 4, bytes, 0, bytes.length);
+    const text = takeText(at + RING_TEXT, at + RING_TEXT_BYTES);
     // Used again while we read it: then it is not ours.
-    if (compareExchange(at + RING_VICTIM, victim, 0) === victim) return decoder.decode(bytes);
+    if (compareExchange(at + RING_VICTIM, victim, 0) === victim) return text;
   }
   return null;
 }
