@@ -40,7 +40,7 @@ import {
 } from '../layout/message.ts';
 import { ANY_INDEX, CALLS_IN_FLIGHT, INDEX_MASK } from '../layout/params.ts';
 import { type Tcb, TCB_DEADLINE, TCB_SINCE, TCB_TAG, type ThreadId, tcbOf } from '../layout/tcb.ts';
-import { agent, idOf, isAttached } from '../user/agent.ts';
+import { agent, holder, idOf, isAttached } from '../user/agent.ts';
 import { COMING, originOf } from '../user/incarnations.ts';
 import { setDeadline, unwatch, watch, type Watcher } from '../user/loop.ts';
 import { awaitAnswer } from './answer.ts';
@@ -208,7 +208,7 @@ export function takeCallTcb(): Tcb | 0 {
   if (id === 0) return 0;
   const tcb = tcbOf(id);
   if (!giveWindow(tcb, false)) {
-    freeThread(tcb, idOf(agent.caller) & INDEX_MASK);
+    freeThread(tcb, holder());
     return 0;
   }
   poolMade++;
@@ -487,7 +487,7 @@ class PendingCall implements Watcher {
 
   private abort(): void {
     if (this.tcb === 0) this.leaveQueue(abortedError(this.calling, this.signal!));
-    else if (cancel(this.tcb, ABORTED, idOf(agent.caller) & INDEX_MASK)) this.onMessage();
+    else if (cancel(this.tcb, ABORTED, holder())) this.onMessage();
   }
 
   private stopListening(): void {

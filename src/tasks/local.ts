@@ -11,8 +11,6 @@ import { fileURLToPath } from 'node:url';
 import { peek, registers } from '#atomics';
 import { now_ms } from '#wait';
 import { callPassive, endBody, startPassive } from '../kernel/dispatch.ts';
-import { freeThreads, repairTask } from '../kernel/fault.ts';
-import { freeTask } from '../kernel/tcb.ts';
 import { incoming, outgoing } from '../kernel/transfer.ts';
 import {
   CALL,
@@ -36,7 +34,7 @@ import { INDEX_MASK, UPCALL_DEPTH_MAX } from '../layout/params.ts';
 import { TASK_ALIVE, TASK_SERVER, TASK_STATE, taskAt } from '../layout/task.ts';
 import { type Tcb, TCB_ID, TCB_PROCESSOR, tcbOf, type ThreadId } from '../layout/tcb.ts';
 import { store } from '../platform/atomics.ts';
-import { agent } from '../user/agent.ts';
+import { agent, discardTask } from '../user/agent.ts';
 import { joinStacks } from '../rpc/errors-codec.ts';
 import { type Calling, failure, putThrown, sendError, takeThrown } from '../rpc/failure.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
@@ -358,16 +356,13 @@ function finishStart({ taskId, server, name, options }: Start, exports: Record<s
 
 function endLocal(taskId: number): void {
   const task = taskAt(taskId & INDEX_MASK);
-  const holder = peek(agent.caller + TCB_ID) & INDEX_MASK;
   removeLocalExports(taskId);
   setLocalHost(taskId, null);
   callsOf.delete(taskId);
   const server = peek(task + TASK_SERVER) as ThreadId;
   handlers.delete(server);
   endBody(tcbOf(server));
-  repairTask(task, holder);
-  freeThreads(task, holder);
-  freeTask(task);
+  discardTask(task);
 }
 
 const failed = (start: Start, error: unknown): IpcError => {

@@ -6,11 +6,10 @@
 import { basename } from 'node:path';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, SHARE_ENV, Worker } from 'node:worker_threads';
 import { load, peek, poke, store } from '#atomics';
-import { freeThreads, repairTask } from '../kernel/fault.ts';
-import { createTask, freeTask } from '../kernel/tcb.ts';
+import { createTask } from '../kernel/tcb.ts';
 import { HEADER_BEAT, HEADER_TASKS_MAX, HEADER_THREADS_MAX } from '../layout/map.ts';
 import { OK } from '../layout/message.ts';
-import { INDEX_MASK, SHUTDOWN_GRACE_ms, TASKS_MAX, THREADS_MAX } from '../layout/params.ts';
+import { SHUTDOWN_GRACE_ms, TASKS_MAX, THREADS_MAX } from '../layout/params.ts';
 import {
   TASK_FREE,
   TASK_KIND_SUPERVISOR,
@@ -21,9 +20,8 @@ import {
   taskAt,
   type TaskRecord,
 } from '../layout/task.ts';
-import { TCB_ID } from '../layout/tcb.ts';
 import { memory } from '../platform/memory.ts';
-import { agent, createStandingThreads } from '../user/agent.ts';
+import { agent, createStandingThreads, discardTask } from '../user/agent.ts';
 import { recordOf, ringRestarts, setReason } from '../user/incarnations.ts';
 import { setName } from '../user/names.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
@@ -118,7 +116,7 @@ function startSupervisor(first: Launch): void {
   raiseLimits();
   const taskId = createTask(agent.taskId, TASK_KIND_SUPERVISOR, 0);
   if (taskId === 0 || createStandingThreads(taskId) !== OK) {
-    if (taskId !== 0) bury(recordOf(taskId));
+    if (taskId !== 0) discardTask(recordOf(taskId));
     throw new IpcError('ERR_IPC_LIMIT', 'the system has no task or thread left for its supervisor');
   }
   setName(recordOf(taskId), 'supervisor');
@@ -163,13 +161,6 @@ function startSupervisor(first: Launch): void {
   });
 }
 
-const bury = (task: TaskRecord): void => {
-  const holder = peek(agent.caller + TCB_ID) & INDEX_MASK;
-  repairTask(task, holder);
-  freeThreads(task, holder);
-  freeTask(task);
-};
-
 /** Whether a task lives in this agent, the only one that is left. */
 const isOurs = (task: TaskRecord): boolean => peek(task + TASK_PROCESSOR) === peek(agent.task + TASK_PROCESSOR);
 
@@ -187,7 +178,7 @@ function fail(how: string): void {
     poke(task + TASK_RESTART, 0);
     poke(task + TASK_REGISTERED, 0);
     setReason(task, failure);
-    bury(task);
+    discardTask(task);
   }
   ringRestarts();
   hearFailure();

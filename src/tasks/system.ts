@@ -2,8 +2,8 @@
  * Booting a system, and what one can do with it: spawn tasks, find them, look at them, end them.
  */
 import { load, peek, poke, store } from '#atomics';
-import { cancel as cancelWait, freeThreads, repairTask } from '../kernel/fault.ts';
-import { createTask, createThread, freeTask, giveWindow } from '../kernel/tcb.ts';
+import { cancel as cancelWait } from '../kernel/fault.ts';
+import { createTask, createThread, giveWindow } from '../kernel/tcb.ts';
 import { HEADER_SHUTDOWN } from '../layout/map.ts';
 import { ABORTED, NEVER, OK } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
@@ -45,7 +45,16 @@ import {
 import { ANY_INDEX } from '../layout/params.ts';
 import { setHandover } from '../platform/handover.ts';
 import { handleSignals, stopHandlingSignals } from '../platform/signals.ts';
-import { agent, createStandingThreads, detach, isAttached, isShuttingDown, startSystem } from '../user/agent.ts';
+import {
+  agent,
+  createStandingThreads,
+  detach,
+  discardTask,
+  holder,
+  isAttached,
+  isShuttingDown,
+  startSystem,
+} from '../user/agent.ts';
 import { COMING, endOf, GONE, incarnationOf, recordOf } from '../user/incarnations.ts';
 import { settle, stopLoop } from '../user/loop.ts';
 import { findTask, liveTasks, nameOf, registerName, setName } from '../user/names.ts';
@@ -117,7 +126,6 @@ function refuseUnknown(what: string, options: object, known: readonly string[]):
   }
 }
 
-const holder = (): number => peek(agent.caller + TCB_ID) & INDEX_MASK;
 const inherited = (): Options => ({ timeout_ms: defaultTimeout_ms, signal: undefined });
 
 /** A task as its users hold it. */
@@ -217,7 +225,7 @@ function prepare(url: URL | string, options: SpawnOptions, holds = true): { host
       task: name,
     });
   }
-  return { host, start: { ...placed, taskId, server, name, holds, discard: () => discard(task) } };
+  return { host, start: { ...placed, taskId, server, name, holds, discard: () => discardTask(task) } };
 }
 
 /** Registers the name of a task; the records of one that cannot have it are given back. */
@@ -226,7 +234,7 @@ function registered(task: TaskRecord, name: string): boolean {
   try {
     isFree = registerName(task, name, holder());
   } finally {
-    if (!isFree) discard(task);
+    if (!isFree) discardTask(task);
   }
   return isFree;
 }
@@ -245,7 +253,7 @@ function makeWorkerTask(): { taskId: TaskId; server: ThreadId } {
   if (taskId === 0) throw noRoom('tasks');
   const task = taskAt(taskId & INDEX_MASK);
   if (createStandingThreads(taskId) !== OK) {
-    discard(task);
+    discardTask(task);
     throw noRoom('threads, or window memory,');
   }
   return { taskId, server: peek(task + TASK_SERVER) as ThreadId };
@@ -258,18 +266,11 @@ function makeHomeTask(kind: number): { taskId: TaskId; server: ThreadId } {
   const task = taskAt(taskId & INDEX_MASK);
   const server = createThread(task, agent.processor, true);
   if (server === 0 || !giveWindow(tcbOf(server), false)) {
-    discard(task);
+    discardTask(task);
     throw noRoom('threads, or window memory,');
   }
   poke(task + TASK_SERVER, server);
   return { taskId, server };
-}
-
-/** Gives back the records of a task that never ran. */
-function discard(task: TaskRecord): void {
-  repairTask(task, holder());
-  freeThreads(task, holder());
-  freeTask(task);
 }
 
 const handle = (hosted: HostedTask, options: SpawnOptions): TaskHandle =>
@@ -360,8 +361,8 @@ async function endSystem(): Promise<void> {
   endLocals();
   endWasmTasks();
   endCalls();
-  for (const task of liveTasks()) if (task !== agent.task) discard(task);
-  discard(agent.task);
+  for (const task of liveTasks()) if (task !== agent.task) discardTask(task);
+  discardTask(agent.task);
   dropCallTcbs();
   setDefaultTimeout(NEVER);
   detach();

@@ -8,11 +8,10 @@ import { peek, registers } from '#atomics';
 import { repairTask } from '../kernel/fault.ts';
 import { send } from '../kernel/ipc-slow.ts';
 import { NEVER, R_TAG, SEND, TAG_FLAG } from '../layout/message.ts';
-import { INDEX_MASK } from '../layout/params.ts';
 import { TASK_CHIEF, TASK_EXIT_CODE, TASK_LOOP_ALIVE, type TaskId } from '../layout/task.ts';
-import { TCB_ID, type ThreadId } from '../layout/tcb.ts';
+import { type ThreadId } from '../layout/tcb.ts';
 import { poke } from '../platform/atomics.ts';
-import { agent, attach } from '../user/agent.ts';
+import { agent, attach, holder } from '../user/agent.ts';
 import { reasonFor, setReason } from '../user/incarnations.ts';
 import { onLoopIdle } from '../user/loop.ts';
 import { setPort } from '../rpc/carry.ts';
@@ -113,7 +112,7 @@ process.on('uncaughtExceptionMonitor', (error: unknown) => setReason(agent.task,
 // The last act of a task that ends in an orderly way: it answers everybody who waits for it, at once.
 process.on('exit', (code) => {
   poke(agent.task + TASK_EXIT_CODE, code);
-  repairTask(agent.task, peek(agent.caller + TCB_ID) & INDEX_MASK);
+  repairTask(agent.task, holder());
 });
 
 void main();

@@ -21,7 +21,8 @@ import {
 import { type Tcb, TCB_ID, tcbAt, type ThreadId, tcbOf } from '../layout/tcb.ts';
 import { HEADER_SHUTDOWN, HEADER_TASKS, HEADER_TASKS_MAX, HEADER_THREADS_MAX } from '../layout/map.ts';
 import { layoutHash } from '../layout/describe.ts';
-import { createTask, createThread, formatMemory, giveWindow, isFormatted } from '../kernel/tcb.ts';
+import { freeThreads, repairTask } from '../kernel/fault.ts';
+import { createTask, createThread, formatMemory, freeTask, giveWindow, isFormatted } from '../kernel/tcb.ts';
 import { startClock } from '../platform/clock.ts';
 import { joinHandover, leaveHandover } from '../platform/handover.ts';
 
@@ -47,6 +48,8 @@ export const agent: Agent = {
 export const isAttached = (): boolean => agent.taskId !== 0;
 export const isShuttingDown = (): boolean => peek(HEADER_SHUTDOWN) !== 0;
 export const idOf = (tcb: Tcb): ThreadId => peek(tcb + TCB_ID) as ThreadId;
+/** Index of a live thread of this agent, in whose name it takes locks. */
+export const holder = (): number => idOf(agent.caller) & INDEX_MASK;
 
 /** Limits of a new system; above those of layout/params.ts they are refused. */
 export interface AgentLimits {
@@ -88,6 +91,13 @@ export function createStandingThreads(taskId: TaskId): Result {
   poke(task + TASK_SERVER, server);
   poke(task + TASK_CALLER, caller);
   return OK;
+}
+
+/** Ends what is left of a task, and gives its records back. None of its code may run any more. */
+export function discardTask(task: TaskRecord): void {
+  repairTask(task, holder());
+  freeThreads(task, holder());
+  freeTask(task);
 }
 
 /** Makes this agent the home of a task whose record and threads exist. A spare stays what it is. */

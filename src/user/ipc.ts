@@ -29,12 +29,12 @@ import {
   TAG_STRINGS,
   TAG_WORDS,
 } from '../layout/message.ts';
-import { ANY_INDEX, INDEX_MASK, MESSAGE_WORDS, STRINGS_MAX } from '../layout/params.ts';
+import { ANY_INDEX, MESSAGE_WORDS, STRINGS_MAX } from '../layout/params.ts';
 import { TCB_ACCEPT, TCB_ACCEPT_STATED, TCB_WINDOW, type Tcb, type ThreadId, tcbOf } from '../layout/tcb.ts';
 import { peek, poke } from '../platform/atomics.ts';
 import { bytes } from '../platform/memory.ts';
 import { registerFloats } from '../platform/registers.ts';
-import { agent, idOf, isAttached } from './agent.ts';
+import { agent, holder, idOf, isAttached } from './agent.ts';
 
 export type { Result, ThreadId };
 
@@ -133,7 +133,7 @@ class CancelToken {
   /** True when the thread was waiting and its partner had not begun the transfer. */
   cancel(): boolean {
     const tcb = tcbOf(this.thread);
-    return idOf(tcb) === this.thread && cancel(tcb, ABORTED, idOf(agent.caller) & INDEX_MASK);
+    return idOf(tcb) === this.thread && cancel(tcb, ABORTED, holder());
   }
 }
 

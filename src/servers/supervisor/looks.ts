@@ -2,11 +2,9 @@
  * The supervisor's looks at who waits for whom: what it does about what deadlock.ts and stall.ts find, and how often.
  * At each beat; and more often, for deadlocks, while any agent is blocked by a wait, for then there may be one.
  */
-import { peek } from '#atomics';
 import { now_ms } from '#wait';
-import { DEADLOCK_LOOK_ms, INDEX_MASK } from '../../layout/params.ts';
-import { TCB_ID } from '../../layout/tcb.ts';
-import { agent } from '../../user/agent.ts';
+import { DEADLOCK_LOOK_ms } from '../../layout/params.ts';
+import { holder } from '../../user/agent.ts';
 import { METHOD_FIRST, METHOD_HOST } from '../../rpc/serve.ts';
 import { breakDeadlocks } from './deadlock.ts';
 import { reportStalls, type Stalls } from './stall.ts';
@@ -22,7 +20,7 @@ export const methodName: MethodName = (task, method) => {
 let soon: NodeJS.Timeout | null = null;
 
 export function lookForDeadlocks(): void {
-  const mayBe = breakDeadlocks(peek(agent.caller + TCB_ID) & INDEX_MASK, methodName);
+  const mayBe = breakDeadlocks(holder(), methodName);
   if (!mayBe || soon !== null) return;
   soon = setTimeout(() => {
     soon = null;

@@ -1,10 +1,9 @@
 /** Task records under the supervisor's hands: making those of further incarnations, and burying the dead. */
 import { load, peek, poke, store } from '#atomics';
-import { endWait, freeThreads, repairTask } from '../../kernel/fault.ts';
-import { createTask, freeTask } from '../../kernel/tcb.ts';
+import { endWait } from '../../kernel/fault.ts';
+import { createTask } from '../../kernel/tcb.ts';
 import { HEADER_TASKS_MAX, HEADER_THREADS_MAX } from '../../layout/map.ts';
 import { NOT_TAKEN, OK } from '../../layout/message.ts';
-import { INDEX_MASK } from '../../layout/params.ts';
 import {
   TASK_CHIEF,
   TASK_EXIT_CODE,
@@ -23,13 +22,10 @@ import {
   type TaskRecord,
 } from '../../layout/task.ts';
 import { PARKED, polling, TCB_ID, TCB_STATE, TCB_TAKEN, tcbAt } from '../../layout/tcb.ts';
-import { agent, createStandingThreads, idOf } from '../../user/agent.ts';
+import { createStandingThreads, discardTask, holder } from '../../user/agent.ts';
 import { recordOf, setReason } from '../../user/incarnations.ts';
 import { setName } from '../../user/names.ts';
 import type { Launch } from '../../tasks/control.ts';
-
-/** Index of a live thread of ours, for locks. */
-export const holder = (): number => idOf(agent.caller) & INDEX_MASK;
 
 /** What the record of another incarnation says. */
 interface Incarnation {
@@ -50,7 +46,7 @@ export function makeRecord({ chief, launch, origin, restarts, isSpare }: Incarna
   const task = recordOf(taskId);
   if (isSpare) store(task + TASK_STATE, TASK_SPARE);
   if (createStandingThreads(taskId) !== OK) {
-    discard(task);
+    discardTask(task);
     return 0;
   }
   setName(task, launch.name);
@@ -77,13 +73,7 @@ export function bury(taskId: number, code: number, reason: string): void {
   if (peek(task + TASK_ID) !== taskId || load(task + TASK_STATE) === TASK_FREE) return;
   poke(task + TASK_EXIT_CODE, code);
   setReason(task, reason);
-  discard(task);
-}
-
-function discard(task: TaskRecord): void {
-  repairTask(task, holder());
-  freeThreads(task, holder());
-  freeTask(task);
+  discardTask(task);
 }
 
 /** The tasks whose chief is, or was, this one. */

@@ -28,12 +28,13 @@ import {
   TASK_STATE,
 } from '../../layout/task.ts';
 import { KIND_MASK, TCB_STATE, tcbOf, WAIT } from '../../layout/tcb.ts';
+import { holder } from '../../user/agent.ts';
 import { reasonFor, recordOf, ringRestarts, setReason } from '../../user/incarnations.ts';
 import { errorToPlain } from '../../rpc/errors-codec.ts';
 import type { Launch, Notice, Request } from '../../tasks/control.ts';
 import { type Common, type Launched, launchWorker } from '../../tasks/launch.ts';
 import type { First } from './first.ts';
-import { bury, holder, makeRecord, moveName, orphansOf, reveal, turnAway } from './records.ts';
+import { bury, makeRecord, moveName, orphansOf, reveal, turnAway } from './records.ts';
 
 /** What the services need of the agent that keeps them. */
 export interface Parent {

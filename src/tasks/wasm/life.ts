@@ -28,7 +28,7 @@ import { R_SENDER } from '../../layout/message.ts';
 import { makeTarget } from '../../rpc/call.ts';
 import { removeLocalExports, serve, setLocalExports } from '../../rpc/serve.ts';
 import type { TaskExit } from '../../rpc/types.ts';
-import { agent } from '../../user/agent.ts';
+import { agent, holder } from '../../user/agent.ts';
 import { ringRestarts, setReason } from '../../user/incarnations.ts';
 import type { Start } from '../host.ts';
 import type { Compiled } from './compile.ts';
@@ -204,11 +204,10 @@ function silence(task: WasmTask): void {
 /** Ends the thread and its instance: whoever waits for it is answered. */
 function tearDown({ task }: Hosted): void {
   const record = recordOf(task);
-  const holder = peek(agent.caller + TCB_ID) & INDEX_MASK;
   wasmTasks.delete(task.id);
   endBody(task.tcb);
-  repairTask(record, holder);
-  freeThreads(record, holder);
+  repairTask(record, holder());
+  freeThreads(record, holder());
   silence(task);
   for (const { to, slot } of task.links) to.slots.delete(slot);
   task.links.length = 0;
