@@ -3,7 +3,6 @@
  * before this agent makes one. It replaces functions of `node:child_process` and `node:worker_threads`, and so must be
  * called before code that keeps references to them is loaded.
  */
-import childProcess from 'node:child_process';
 import { syncBuiltinESMExports } from 'node:module';
 import threads from 'node:worker_threads';
 
@@ -28,6 +27,8 @@ function guard(holder: object, name: string, action: () => void): void {
 }
 
 export function beforeSpawn(action: () => void): void {
+  // Not imported: few agents call this, and every worker would load it.
+  const childProcess = process.getBuiltinModule('node:child_process');
   guard(childProcess.ChildProcess.prototype, 'spawn', action);
   for (const name of SYNCHRONOUS) guard(childProcess, name, action);
   guard(threads, 'Worker', action);

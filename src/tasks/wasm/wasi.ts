@@ -7,7 +7,6 @@
  * in npm hold a file system of the guest's making in the host's heap without a bound, which is a way out of the
  * guest's memory limit. What is left without files is small enough to be seen to be right.
  */
-import { randomFillSync } from 'node:crypto';
 import { Exit, type RawFunction, type WasmTask } from './record.ts';
 import { needRoom } from './room.ts';
 import { checkSpan, viewOf } from './space.ts';
@@ -90,7 +89,8 @@ export function wasiImports(task: WasmTask): Record<string, RawFunction> {
     random_get: (address, length) => {
       if (length >>> 0 > RANDOM_MAX) return INVALID;
       const start = at(address, length);
-      randomFillSync(viewOf(task.space), start, length);
+      // Loaded when it is asked for: it takes longer to load than all of a task's own code.
+      process.getBuiltinModule('node:crypto').randomFillSync(viewOf(task.space), start, length);
       return SUCCESS;
     },
     sched_yield: () => SUCCESS,
