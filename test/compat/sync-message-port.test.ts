@@ -97,6 +97,96 @@ clearInterval(alive);
 port.close();
 console.log('ok');
 `,
+  'bells.mjs': `
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { SyncMessagePort } from 'sync-message-port';
+const LONG = 'x'.repeat(100_000);
+const turn = () => new Promise((resolve) => setTimeout(resolve, 20));
+function makePorts() {
+  const channel = SyncMessagePort.createChannel();
+  return [new SyncMessagePort(channel.port1), new SyncMessagePort(channel.port2)];
+}
+const cases = {
+  async taken_by_a_long_message() {
+    const [a, b] = makePorts();
+    const heard = [];
+    b.on('message', (m) => { heard.push(m); if (m === 'first') { a.postMessage('second'); a.postMessage(LONG); } });
+    a.postMessage('first');
+    await turn();
+    a.postMessage('last');
+    await turn();
+    assert.deepEqual(heard, ['first', 'second', LONG, 'last']);
+    a.close();
+  },
+  async taken_by_a_blocking_receive() {
+    const [a, b] = makePorts();
+    b.on('message', () => {});
+    a.postMessage(1);
+    b.removeAllListeners('message');
+    assert.equal(b.receiveMessage(), 1);
+    assert.equal(b.receiveMessage({ timeout: 1, timeoutValue: 'none' }), 'none');
+    const next = once(b, 'message');
+    await turn();
+    a.postMessage(2);
+    assert.deepEqual(await next, [2]);
+    a.close();
+  },
+  async taken_beside_a_listener() {
+    const [a, b] = makePorts();
+    const heard = [];
+    b.on('message', (m) => heard.push(m));
+    for (const m of [1, LONG, 3, 4]) a.postMessage(m);
+    assert.deepEqual([b.receiveMessage(), b.receiveMessageIfAvailable()], [1, { message: LONG }]);
+    await turn();
+    assert.deepEqual(heard, [3, 4]);
+    a.close();
+  },
+  async errors_of_listeners() {
+    const [a, b] = makePorts();
+    const seen = [];
+    process.on('uncaughtException', (error) => seen.push(error));
+    b.on('message', (m) => { throw m; });
+    b.on('close', () => seen.push('close'));
+    for (const m of [1, LONG, 3]) a.postMessage(m);
+    await turn();
+    assert.deepEqual(seen, [1, LONG, 3]);
+    a.postMessage(4);
+    a.close();
+    await turn();
+    assert.deepEqual(seen, [1, LONG, 3, 4, 'close']);
+  },
+  async promises_between() {
+    const [a, b] = makePorts();
+    const seen = [];
+    b.on('message', async (m) => { seen.push(m); await null; seen.push(-m); });
+    for (const m of [1, 2, 3]) a.postMessage(m);
+    await turn();
+    assert.deepEqual(seen, [1, -1, 2, -2, 3, -3]);
+    a.close();
+  },
+  async no_end_of_messages() {
+    const [a, b] = makePorts();
+    let isOver = false;
+    b.on('message', () => { if (!isOver) a.postMessage(1); });
+    a.postMessage(1);
+    await turn();
+    isOver = true;
+    a.close();
+  },
+  async before_the_end() {
+    const [a, b] = makePorts();
+    let count = 0;
+    b.on('message', () => count++);
+    for (let i = 0; i < 5000; i++) a.postMessage(i % 1000 === 0 ? LONG : i);
+    a.close();
+    await once(b, 'close');
+    assert.equal(count, 5000);
+  },
+};
+await cases[process.argv[2]]();
+console.log('ok');
+`,
   'ends.mjs': `
 import { start } from './start.cjs';
 const port = start(process.argv[2]);
@@ -114,6 +204,22 @@ after(() => project.remove());
 for (const name of ['values', 'events']) {
   test(`${name} arrive in order`, () => {
     const { stdout, stderr, status } = project.run(`${name}.mjs`);
+    assert.equal(stdout, 'ok\n', stderr);
+    assert.equal(status, 0);
+  });
+}
+
+for (const [name, title] of Object.entries({
+  taken_by_a_long_message: 'a message is heard after one that was too long for the ring',
+  taken_by_a_blocking_receive: 'a message is heard after a blocking receive',
+  taken_beside_a_listener: 'a receive beside a listener leaves it the rest',
+  errors_of_listeners: 'a listener that throws gets the messages after',
+  promises_between: 'promises settle between two messages',
+  no_end_of_messages: 'the loop turns while messages come without end',
+  before_the_end: 'all messages are heard before the end',
+})) {
+  test(title, () => {
+    const { stdout, stderr, status } = project.run('bells.mjs', [name]);
     assert.equal(stdout, 'ok\n', stderr);
     assert.equal(status, 0);
   });

@@ -31,6 +31,8 @@ interface Parcel {
 /** How long a sleeper sleeps before it looks whether the other thread is still there. */
 const LOOK_ms = 100;
 const BELL = 0;
+/** Messages that are emitted before the event loop turns, as of a MessagePort. */
+const TURN_MESSAGES = 1000;
 
 export class SyncMessagePort extends EventEmitter {
   /** A channel whose ports are to be given to `new SyncMessagePort()`, each in its thread. */
@@ -47,6 +49,9 @@ export class SyncMessagePort extends EventEmitter {
   private readonly writer: RingWriter;
   private readonly parcels = new Map<number, unknown>();
   private isClosed = false;
+  /** `emitNext` is going to run. */
+  private isEmitting = false;
+  private leftOfTurn = TURN_MESSAGES;
 
   constructor(port: MessagePort) {
     super();
@@ -60,6 +65,8 @@ export class SyncMessagePort extends EventEmitter {
     this.port.on('messageerror', (error) => {
       if (this.listenerCount('messageerror') === 0) throw error;
     });
+    // Before the user's listeners: all messages come before the end. Those of the port have come.
+    this.port.on('close', () => this.emitRest());
     this.on('newListener', (event: string, listener: () => void) => {
       if (event !== 'message') this.port.on(event, listener);
       else if (this.listenerCount(event) === 0) this.startListening();
@@ -145,8 +152,17 @@ export class SyncMessagePort extends EventEmitter {
     return true;
   }
 
+  /**
+   * Whoever takes a bell from the port answers it, and sees to it that the listeners hear of what came before the
+   * answer: for that no other is rung.
+   */
   private keep(message: unknown): void {
-    if (message !== BELL) this.parcels.set((message as Parcel).number, (message as Parcel).value);
+    if (message !== BELL) {
+      this.parcels.set((message as Parcel).number, (message as Parcel).value);
+      return;
+    }
+    this.reader.answerBell();
+    this.emitSoon();
   }
 
   /**
@@ -164,29 +180,54 @@ export class SyncMessagePort extends EventEmitter {
     }
   }
 
-  private readonly onBell = (message: unknown): void => {
-    this.keep(message);
-    this.reader.answerBell();
-    this.emitAll();
+  private readonly onPort = (message: unknown): void => this.keep(message);
+
+  private emitSoon(): void {
+    if (this.isEmitting) return;
+    this.isEmitting = true;
+    this.continueEmitting();
+  }
+
+  private continueEmitting(): void {
+    // Ticks alone would run before any promise settles.
+    if (this.leftOfTurn > 0) queueMicrotask(() => process.nextTick(this.emitNext));
+    else setImmediate(this.emitNext);
+  }
+
+  /** Emits one message. Promises settle between two, a listener that throws stops none, and the loop gets its turn. */
+  private readonly emitNext = (): void => {
+    this.leftOfTurn = this.leftOfTurn > 0 ? this.leftOfTurn - 1 : TURN_MESSAGES;
+    this.isEmitting = this.canEmit();
+    if (!this.isEmitting) return;
+    this.continueEmitting();
+    this.emit('message', this.take());
   };
 
-  private emitAll(): void {
-    while (this.listenerCount('message') > 0) {
-      const received = this.receiveMessageIfAvailable();
-      if (received === undefined) return;
-      this.emit('message', received.message);
+  private emitRest(): void {
+    while (this.canEmit()) {
+      try {
+        this.emit('message', this.take());
+      } catch (error) {
+        process.nextTick(() => {
+          throw error;
+        });
+      }
     }
   }
 
+  private canEmit(): boolean {
+    return this.listenerCount('message') > 0 && !this.isClosed && this.reader.hasMessage();
+  }
+
   private startListening(): void {
-    this.port.on('message', this.onBell);
+    this.port.on('message', this.onPort);
     this.reader.listen(true);
     // What came before anybody listened rings no bell.
-    setImmediate(() => this.emitAll());
+    setImmediate(() => this.emitSoon());
   }
 
   private stopListening(): void {
     this.reader.listen(false);
-    this.port.off('message', this.onBell);
+    this.port.off('message', this.onPort);
   }
 }
