@@ -31,7 +31,11 @@ export const count = () => ++calls;
 const files = {
   'tinypool-worker.mjs':
     worker('tinypool') +
-    `import { workerId } from 'tinypool'; export const id = async () => { await sleep(100); return workerId; };\n`,
+    `
+import { workerId } from 'tinypool';
+// Ends when two tasks are at it: on a busy machine the first thread would else be done before the second has begun.
+export const id = async (atIt) => { Atomics.add(atIt, 0, 1); while (Atomics.load(atIt, 0) < 2) await sleep(5); return workerId; };
+`,
   'piscina-worker.mjs': worker('piscina'),
   'common.cjs': `module.exports = (x) => 'common ' + x;\n`,
   'missing-import.mjs': `import 'not-installed-anywhere';\n`,
@@ -47,7 +51,8 @@ async function show(what, run) {
 }
 const cases = {
   async results() {
-    const pool = make({ maxThreads: 2, workerData: { w: 1 }, argv: ['first'], env: { POOL_TEST: 'here' } });
+    // With no timeout the second thread may have gone before the last of 'many' ends, here and in the original.
+    const pool = make({ maxThreads: 2, idleTimeout: 60_000, workerData: { w: 1 }, argv: ['first'], env: { POOL_TEST: 'here' } });
     await show('default', () => pool.run({ a: 1, b: 2 }));
     for (const name of ['fail', 'failWithText', 'info', 'moved']) await show(name, () => pool.run(0, { name }));
     const view = new Uint8Array(10);
@@ -127,10 +132,13 @@ const cases = {
   },
   async threads() {
     const pool = make({ minThreads: 2, maxThreads: 2 });
-    const ids = async () => (await Promise.all([pool.run(0, { name: 'id' }), pool.run(0, { name: 'id' })])).sort();
-    await show('ids', ids);
+    const ids = async (pool) => {
+      const atIt = new Int32Array(new SharedArrayBuffer(4));
+      return (await Promise.all([1, 2].map(() => pool.run(atIt, { name: 'id' })))).sort();
+    };
+    await show('ids', () => ids(pool));
     await pool.recycleWorkers();
-    await show('ids', ids);
+    await show('ids', () => ids(pool));
     await pool.destroy();
     const wide = make({ concurrentTasksPerWorker: 3 });
     await wide.run({ a: 1, b: 1 });
@@ -138,6 +146,11 @@ const cases = {
     console.log(wide.queueSize);
     await Promise.all(tasks);
     await wide.destroy();
+    const falling = make({ maxThreads: 2 });
+    await ids(falling);
+    while (falling.threads.length > 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    console.log(falling.threads.length);
+    await falling.destroy();
     const torn = make({ teardown: 'teardown' });
     await torn.run({ a: 1, b: 2 });
     await torn.destroy();
