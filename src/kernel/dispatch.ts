@@ -39,13 +39,13 @@ import { ANY_INDEX, INDEX_MASK, TURN_SWITCHES } from '../layout/params.ts';
 import { type Processor, PROCESSOR_INBOX, PROCESSOR_TASK, TASK_CALLER, taskAt } from '../layout/task.ts';
 import type { Tcb, ThreadId } from '../layout/tcb.ts';
 import {
+  HOME_WAIT,
   homePolling,
   homeWaiting,
   indexOfTcb,
   KIND_MASK,
   PARKED,
   POLL,
-  polling,
   running,
   TCB_BELL,
   TCB_DEADLINE,
@@ -64,8 +64,8 @@ import {
 } from '../layout/tcb.ts';
 import { sameClan } from './clan.ts';
 import { checkThread, claimPoller, finishMessage, pull, reply, startSend } from './ipc-slow.ts';
-import { doorbellOf, unclaim } from './park.ts';
-import { dequeue, enqueue, findInQueue, firstInQueue, queueOf, removeFromQueue } from './queue.ts';
+import { doorbellOf } from './park.ts';
+import { dequeue, enqueue, findInQueue, firstInQueue, passOn, queueOf } from './queue.ts';
 import { insertReady, takeReady } from './ready.ts';
 import { countSent, nextSequence, pullMessage, putMessage, takeMessage } from './transfer.ts';
 import { setWakeup } from './wakeup.ts';
@@ -271,7 +271,8 @@ function performReplyAndReceive(processor: Processor, self: Tcb, index: number):
     return to & INDEX_MASK;
   }
   if (!answered) {
-    if (peek(partner + TCB_HOME) === 0) reply(self, to as ThreadId, registers[R_SEQUENCE]!, registers[R_TAG]!);
+    // One of another processor, or one that waits no more.
+    reply(self, to as ThreadId, registers[R_SEQUENCE]!, registers[R_TAG]!);
     return performReceive(processor, self, 0);
   }
   // C before A: the ipc of who polls for us begins before the answered caller continues (paper 5.3.5).
@@ -286,16 +287,7 @@ function performReplyAndReceive(processor: Processor, self: Tcb, index: number):
 /** Takes the next message for `self` out of its queue, or lets it wait. Never runs it on the spot. */
 function performReceive(processor: Processor, self: Tcb, from: number): number {
   const me = peek(self + TCB_ID);
-  const holder = me & INDEX_MASK;
-  for (;;) {
-    const index = from === 0 ? dequeue(queueOf(self), holder) : findInQueue(queueOf(self), from, holder);
-    if (index === 0) break;
-    if (!acceptPoller(processor, self, tcbAt(index))) continue;
-    poke(self + TCB_PENDING, 1);
-    poke(self + TCB_STATE, running(me));
-    insertReady(processor, self);
-    return 0;
-  }
+  if (takeQueued(processor, self, from)) return 0;
   if (from !== 0 && checkThread(from) !== OK) return refuse(processor, self, checkThread(from));
   const timeout_ms = registers[R_RECEIVE_TIMEOUT]!;
   if (timeout_ms === 0) return refuse(processor, self, RECEIVE_TIMEOUT);
@@ -304,15 +296,29 @@ function performReceive(processor: Processor, self: Tcb, from: number): number {
   return 0;
 }
 
+/** Takes a message for `self`, from anybody when `from` is 0, out of its queue: it is ready then. */
+function takeQueued(processor: Processor, self: Tcb, from: number): boolean {
+  const me = peek(self + TCB_ID);
+  const holder = me & INDEX_MASK;
+  for (;;) {
+    const index = from === 0 ? dequeue(queueOf(self), holder) : findInQueue(queueOf(self), from, holder);
+    if (index === 0) return false;
+    if (!acceptPoller(processor, self, tcbAt(index))) continue;
+    poke(self + TCB_PENDING, 1);
+    poke(self + TCB_STATE, running(me));
+    insertReady(processor, self);
+    return true;
+  }
+}
+
 /** Moves the message of a polling sender, of this processor or another, into `self`'s line. False: it polls no more. */
 function acceptPoller(processor: Processor, self: Tcb, sender: Tcb): boolean {
   const me = peek(self + TCB_ID);
   const id = peek(sender + TCB_ID);
-  const calls = (peek(sender + TCB_TAG) & TAG_KIND) === CALL;
   if (peek(sender + TCB_STATE) === homePolling(id, me)) {
     pullMessage(self, sender);
     countSent(sender);
-    if (calls) {
+    if ((peek(sender + TCB_TAG) & TAG_KIND) === CALL) {
       poke(sender + TCB_STATE, homeWaiting(id, me));
       limitWait(processor, sender, peek(sender + TCB_RECEIVE_TIMEOUT));
     } else {
@@ -326,40 +332,20 @@ function acceptPoller(processor: Processor, self: Tcb, sender: Tcb): boolean {
   return true;
 }
 
-/** Gives senders of other processors to the threads they want; those whose partner is busy stand in its queue. */
+/** Lets senders of other processors stand in the queues of the threads they want; who waits for one takes it. */
 export function drainInbox(processor: Processor): boolean {
   const inbox = processor + PROCESSOR_INBOX;
-  // A sender that has withdrawn names no thread of ours, and a lock without a holder is none.
   const holder = peek(taskAt(peek(processor + PROCESSOR_TASK) & INDEX_MASK) + TASK_CALLER) & INDEX_MASK;
   let any = false;
-  for (let index = firstInQueue(inbox); index !== 0; index = firstInQueue(inbox)) {
-    const sender = tcbAt(index);
-    const state = load(sender + TCB_STATE);
-    const target = tcbAt(state & INDEX_MASK);
-    findInQueue(inbox, peek(sender + TCB_ID), holder);
+  for (let index = passOn(inbox, holder); index !== 0; index = passOn(inbox, holder)) {
+    const target = tcbAt(index);
+    const state = peek(target + TCB_STATE);
+    const from = state & INDEX_MASK;
     any = true;
-    if ((state & KIND_MASK) !== POLL) continue;
-    const receptive = peek(target + TCB_STATE);
-    const id = peek(target + TCB_ID);
-    if (receptive !== homeWaiting(id, ANY_INDEX) && receptive !== homeWaiting(id, index)) {
-      moveToQueue(target, sender);
-    } else if (acceptPoller(processor, target, sender)) {
-      poke(target + TCB_PENDING, 1);
-      poke(target + TCB_STATE, running(id));
-      insertReady(processor, target);
-    }
+    if ((state & KIND_MASK) !== HOME_WAIT) continue;
+    takeQueued(processor, target, from === ANY_INDEX ? 0 : peek(tcbAt(from) + TCB_ID));
   }
   return any;
-}
-
-/** Lets a sender stand in the queue of its busy target; claimed meanwhile, so that it does not withdraw in between. */
-function moveToQueue(target: Tcb, sender: Tcb): void {
-  const me = peek(target + TCB_ID);
-  const id = peek(sender + TCB_ID);
-  if (!claimPoller(sender, id, me)) return;
-  removeFromQueue(sender, me & INDEX_MASK);
-  enqueue(queueOf(target), sender);
-  unclaim(sender, polling(id, me));
 }
 
 /** Looks at the threads that wait for other processors; those that have their answer become ready. */

@@ -10,10 +10,12 @@
  */
 import { add, compareExchange, exchange, load, peek, poke, store } from '#atomics';
 import { notify, spinLoads, wait } from '#wait';
-import { ANY_INDEX } from '../layout/params.ts';
+import { ANY_INDEX, INDEX_MASK } from '../layout/params.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
   indexOfTcb,
+  KIND_MASK,
+  POLL,
   QUEUE_CONTENDED,
   TCB_ID,
   TCB_POLL_NEXT,
@@ -23,6 +25,7 @@ import {
   TCB_QUEUE_LAST,
   TCB_QUEUE_LOCK,
   TCB_QUEUE_TICKET,
+  TCB_STATE,
   TCB_TICKET,
   tcbAt,
   tcbOf,
@@ -59,9 +62,14 @@ export const firstInQueue = (queue: number): number => load(queue + FIRST);
 
 /** Appends a thread that already polls and stands in no queue. */
 export function enqueue(queue: number, sender: Tcb): void {
-  const index = indexOfTcb(sender);
-  lockQueue(queue, index);
+  lockQueue(queue, indexOfTcb(sender));
   store(sender + TCB_POLL_QUEUE, queue);
+  append(queue, sender);
+  unlockQueue(queue);
+}
+
+function append(queue: number, sender: Tcb): void {
+  const index = indexOfTcb(sender);
   const last = peek(queue + LAST);
   poke(sender + TCB_TICKET, add(queue + TICKET, 1));
   poke(sender + TCB_POLL_NEXT, 0);
@@ -69,7 +77,6 @@ export function enqueue(queue: number, sender: Tcb): void {
   if (last === 0) exchange(queue + FIRST, index);
   else poke(tcbAt(last) + TCB_POLL_NEXT, index);
   poke(queue + LAST, index);
-  unlockQueue(queue);
 }
 
 /** Takes the first entry out and returns its index, or 0. `holder` is the index of the receiver. */
@@ -77,7 +84,7 @@ export function dequeue(queue: number, holder: number): number {
   if (load(queue + FIRST) === 0) return 0;
   lockQueue(queue, holder);
   const first = peek(queue + FIRST);
-  if (first !== 0) unlink(queue, tcbAt(first));
+  if (first !== 0) unlink(queue, tcbAt(first), 0);
   unlockQueue(queue);
   return first;
 }
@@ -89,12 +96,13 @@ export function dequeue(queue: number, holder: number): number {
 export function removeFromQueue(entry: Tcb, holder: number): void {
   for (let queue = load(entry + TCB_POLL_QUEUE); queue !== 0; queue = load(entry + TCB_POLL_QUEUE)) {
     lockQueue(queue, holder);
-    if (load(entry + TCB_POLL_QUEUE) === queue) unlink(queue, entry);
+    if (load(entry + TCB_POLL_QUEUE) === queue) unlink(queue, entry, 0);
     unlockQueue(queue);
   }
 }
 
-function unlink(queue: number, entry: Tcb): void {
+/** Takes an entry out of `queue`; `to` is where it will stand, 0 for nowhere. */
+function unlink(queue: number, entry: Tcb, to: number): void {
   const next = peek(entry + TCB_POLL_NEXT);
   const previous = peek(entry + TCB_POLL_PREVIOUS);
   if (previous === 0) exchange(queue + FIRST, next);
@@ -103,7 +111,30 @@ function unlink(queue: number, entry: Tcb): void {
   else poke(tcbAt(next) + TCB_POLL_PREVIOUS, previous);
   poke(entry + TCB_POLL_NEXT, 0);
   poke(entry + TCB_POLL_PREVIOUS, 0);
-  store(entry + TCB_POLL_QUEUE, 0);
+  store(entry + TCB_POLL_QUEUE, to);
+}
+
+/**
+ * Moves the first sender in an inbox to the queue of the thread for which it polls, and returns that thread's index; 0:
+ * nobody polls. Under both locks, so that it stands in one of the two whenever it withdraws. An entry that no longer
+ * polls is thrown out; it cannot poll anew before it has been here for the lock.
+ */
+export function passOn(inbox: number, holder: number): number {
+  if (load(inbox + FIRST) === 0) return 0;
+  let target = 0;
+  lockQueue(inbox, holder);
+  for (let first = peek(inbox + FIRST); first !== 0 && target === 0; first = peek(inbox + FIRST)) {
+    const state = load(tcbAt(first) + TCB_STATE);
+    if ((state & KIND_MASK) === POLL) target = state & INDEX_MASK;
+    const queue = target === 0 ? 0 : queueOf(tcbAt(target));
+    if (target !== 0) lockQueue(queue, holder);
+    unlink(inbox, tcbAt(first), queue);
+    if (target === 0) continue;
+    append(queue, tcbAt(first));
+    unlockQueue(queue);
+  }
+  unlockQueue(inbox);
+  return target;
 }
 
 /**
@@ -141,7 +172,7 @@ export function findInQueue(queue: number, wanted: number, holder: number): numb
   const entry = tcbOf(wanted);
   lockQueue(queue, holder);
   const isQueued = load(entry + TCB_POLL_QUEUE) === queue && peek(entry + TCB_ID) === wanted;
-  if (isQueued) unlink(queue, entry);
+  if (isQueued) unlink(queue, entry, 0);
   unlockQueue(queue);
   return isQueued ? indexOfTcb(entry) : 0;
 }

@@ -11,6 +11,7 @@ import { rolldown } from 'rolldown';
 const root = join(import.meta.dirname, '../..');
 const kernelFiles = [
   'clan',
+  'dispatch',
   'fault',
   'ipc',
   'ipc-slow',

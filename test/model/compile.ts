@@ -60,6 +60,12 @@ export const operations: readonly string[] = [
 ];
 const operationOf = new Map(operations.map((name, i) => [name, i]));
 
+/** Programs that stand for the code of multiplexed threads: of a generator, of a passive one. */
+const RESUME = 'resumeBody';
+const SERVE = 'servePassively';
+
+type Stopping = ({ callee: number } | { operation: number }) & { args: Node[] };
+
 interface Expression {
   js: string;
   reads: number[];
@@ -243,14 +249,29 @@ class FunctionCompiler {
   }
 
   /** The call in `node` that stops, if it is one: the number of a compiled function or of an operation. */
-  private stopping(node: Node): { callee: number } | { operation: number } | null {
-    if (node.type !== 'CallExpression' || node['callee'].type !== 'Identifier') return null;
+  private stopping(node: Node): Stopping | null {
+    if (node.type !== 'CallExpression') return null;
+    const code = this.calledCode(node);
+    if (code !== null) return { callee: code.callee, args: [code.token, ...node['arguments']] };
+    if (node['callee'].type !== 'Identifier') return null;
     const { name } = node['callee'];
     if (this.slotOf(name) !== undefined) return null;
     const callee = this.unit.compiled.get(name);
-    if (callee !== undefined) return { callee };
+    const args = node['arguments'];
+    if (callee !== undefined) return { callee, args };
     const operation = operationOf.get(name);
-    return operation !== undefined && this.unit.imported.has(name) ? { operation } : null;
+    return operation !== undefined && this.unit.imported.has(name) ? { operation, args } : null;
+  }
+
+  /**
+   * A call of what a variable holds, or of its `next`: the code of a multiplexed thread. Here it is a number, and the
+   * program of that name does what it does.
+   */
+  private calledCode({ callee }: Node): { callee: number; token: Node } | null {
+    const isNext = callee.type === 'MemberExpression' && callee.property.name === 'next';
+    const token = isNext ? callee.object : callee;
+    if (token.type !== 'Identifier' || this.slotOf(token.name) === undefined) return null;
+    return { callee: this.unit.compiled.get(isNext ? RESUME : SERVE)!, token };
   }
 
   private stops(node: Node): boolean {
@@ -314,7 +335,7 @@ class FunctionCompiler {
     if (node.type === 'UnaryExpression' && node['operator'] === 'void') return this.effect(node['argument']);
     const stopping = this.stopping(node);
     if (stopping !== null) {
-      this.call(node, stopping, -1);
+      this.call(stopping, -1);
       return;
     }
     const target =
@@ -420,8 +441,8 @@ class FunctionCompiler {
     });
   }
 
-  private call(node: Node, target: { callee: number } | { operation: number }, writes: number): void {
-    const values = this.list(node['arguments']);
+  private call(target: Stopping, writes: number): void {
+    const values = this.list(target.args);
     const args = values.map(({ js }) => js);
     const reads = values.flatMap((value) => value.reads);
     if ('callee' in target) this.instructions.push({ kind: 'call', callee: target.callee, args, reads, writes });
@@ -432,7 +453,7 @@ class FunctionCompiler {
     const stopping = this.stopping(node);
     if (stopping !== null) {
       const slot = this.temporary();
-      this.call(node, stopping, slot);
+      this.call(stopping, slot);
       return { js: `S[b+${slot}]`, reads: [slot], stable: true };
     }
     switch (node.type) {

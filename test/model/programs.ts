@@ -3,22 +3,40 @@
  * one word, `wordOf(thread, n)`, and its answer the same word with ANSWER; a program says by `note` what came of each
  * operation, and the scenario's check compares.
  */
-import { allocateBytes, peek, registers, takeBytes } from '#atomics';
+import { allocateBytes, load, peek, registers, takeBytes } from '#atomics';
+import { wait } from '#wait';
+import {
+  type Body,
+  dispatch,
+  drainInbox,
+  parkAbroad,
+  type Passive,
+  startBody,
+  startPassive,
+  waitsAbroad,
+} from '../../src/kernel/dispatch.ts';
 import { cancel, freeThreads, repairTask } from '../../src/kernel/fault.ts';
 import { call, replyAndReceive } from '../../src/kernel/ipc.ts';
 import { awaitMessage, receive, reply, replyAndReceiveFrom, send } from '../../src/kernel/ipc-slow.ts';
+import { processorOf } from '../../src/kernel/park.ts';
+import { firstInQueue } from '../../src/kernel/queue.ts';
 import { createThread, freeTask } from '../../src/kernel/tcb.ts';
 import { incoming, outgoing, stringsIn } from '../../src/kernel/transfer.ts';
-import { ANY_INDEX, INDEX_MASK } from '../../src/layout/params.ts';
+import { ANY_INDEX, INDEX_MASK, PARK_SLICE_ms } from '../../src/layout/params.ts';
 import {
   ABORTED,
   CALL,
   CUT,
   NEVER,
   OK,
+  OP_CALL,
+  OP_RECEIVE,
+  OP_REPLY_AND_RECEIVE,
   PEER_GONE,
   R_CALLED,
   R_CUT,
+  R_RECEIVE_TIMEOUT,
+  R_SEND_TIMEOUT,
   R_SENDER,
   R_SEQUENCE,
   R_STRING,
@@ -29,7 +47,15 @@ import {
   TAG_KIND,
   TAG_STRING_SHIFT,
 } from '../../src/layout/message.ts';
-import { processorAt, taskAt, type TaskId } from '../../src/layout/task.ts';
+import {
+  type Processor,
+  PROCESSOR_DOORBELL,
+  PROCESSOR_INBOX,
+  PROCESSOR_READY_FIRST,
+  processorAt,
+  taskAt,
+  type TaskId,
+} from '../../src/layout/task.ts';
 import { indexOfTcb, type Tcb, TCB_WINDOW, tcbOf, type ThreadId } from '../../src/layout/tcb.ts';
 import { awaitEnd, claimThat, holdsPattern, makeBuffer, note } from './seam.ts';
 
@@ -284,4 +310,73 @@ export function serveStrings(self: Tcb, times: number, length: number): void {
     else registers[R_WORD] = registers[R_WORD]! | ANSWER;
     reply(self, from, sequence, length > 0 ? REPLY | 1 | ONE_ITEM : REPLY | 1);
   }
+}
+
+// Threads multiplexed on one processor. Their code is a number, the tcb of the thread.
+
+/** What a generator thread has done so far, and whom it calls: 0 when it serves. */
+const progress: number[] = [];
+let callee = 0;
+
+/** Runs passive threads, which serve, as an event loop does; `second` may be 0. */
+export function runPassive(first: Tcb, second: Tcb): void {
+  startPassive(first, first as number as unknown as Passive);
+  if (second !== 0) startPassive(second, second as number as unknown as Passive);
+  runLoop(processorOf(first));
+}
+
+/** Runs a generator thread: it calls `to` as often as `times` says, or serves when `to` is 0. */
+export function runBody(self: Tcb, to: number, times: number): void {
+  callee = to;
+  progress[self] = to === 0 ? 0 : times;
+  startBody(processorOf(self), self, self as number as unknown as Body);
+  runLoop(processorOf(self));
+}
+
+/** As `runLocal` and `arm` in src/user/loop.ts. */
+function runLoop(processor: Processor): void {
+  const inbox = processor + PROCESSOR_INBOX;
+  for (;;) {
+    if (firstInQueue(inbox) !== 0) drainInbox(processor);
+    if ((peek(processor + PROCESSOR_READY_FIRST) !== 0 || waitsAbroad()) && dispatch(processor, 0)) continue;
+    const seen = load(processor + PROCESSOR_DOORBELL);
+    if (firstInQueue(inbox) === 0 && parkAbroad()) wait(processor + PROCESSOR_DOORBELL, seen, PARK_SLICE_ms);
+  }
+}
+
+/** Stands for the call of a passive thread's function. */
+export function servePassively(_self: Tcb, _tag: number): number {
+  noteMessage();
+  registers[R_WORD] = registers[R_WORD]! | ANSWER;
+  return REPLY | 1;
+}
+
+const yielded = (op: number): { done: boolean; value: number } => ({ done: op === 0, value: op });
+
+/** Stands for `next` of a generator thread. */
+export function resumeBody(self: Tcb, result: Result): { done: boolean; value: number } {
+  registers[R_RECEIVE_TIMEOUT] = NEVER;
+  registers[R_SEND_TIMEOUT] = NEVER;
+  if (callee !== 0) return yielded(callNext(self, result));
+  const isFirst = progress[self] === 0;
+  progress[self] = 1;
+  if (!isFirst) noteMessage();
+  if (isFirst) registers[R_SENDER] = 0;
+  registers[R_TAG] = REPLY | 1;
+  registers[R_WORD] = registers[R_WORD]! | ANSWER;
+  return yielded(isFirst ? OP_RECEIVE : OP_REPLY_AND_RECEIVE);
+}
+
+/** The next of the calls of a generator thread, which counts up from 0 above bit 8. */
+function callNext(self: Tcb, result: Result): number {
+  const times = progress[self]! & 0xff;
+  const n = progress[self]! >> 8;
+  if (n > 0 && result === OK) claimAnswer(self, callee as ThreadId, n);
+  if (n > 0) note(ENDED_WITH, n, result);
+  if (n === times) return 0;
+  progress[self] = progress[self]! + 0x100;
+  registers[R_SENDER] = callee;
+  registers[R_TAG] = CALL | 1;
+  registers[R_WORD] = wordOf(self, n + 1);
+  return OP_CALL;
 }

@@ -232,6 +232,91 @@ function strings(
   };
 }
 
+/** A passive thread or a generator that serves callers of other processors, each with its number of calls. */
+function homeServer(
+  program: 'runPassive' | 'runBody',
+  times: readonly number[],
+  send_ms: number,
+): Pick<Scenario, 'build' | 'check' | 'threads' | 'tasks'> {
+  const names = ['client A', 'client B'].slice(0, times.length);
+  return {
+    threads: 2 + times.length,
+    tasks: 2,
+    build(system) {
+      const main = system.task();
+      const home = system.task(main);
+      const [h, s] = [system.thread('home', home), system.thread('server', home, 0, true)];
+      system.callsFor(home, h);
+      const clients = names.map((name, i) => client(system, name, system.thread(name, main), s, times[i]!, send_ms));
+      return [{ name: 'server', program, args: program === 'runBody' ? [s, 0, 0] : [s, 0], rests: true }, ...clients];
+    },
+    check: (end) =>
+      firstOf(
+        ...names.map((name, i) => endedWith(end, name, times[i]!, OK, ...(send_ms === NEVER ? [] : [SEND_TIMEOUT]))),
+        taken(end, 'server', names, [OK], [SEND_TIMEOUT]),
+      ),
+  };
+}
+
+/** The same, and client A is cancelled at any moment. */
+function withAborter(
+  scenario: Pick<Scenario, 'build' | 'threads' | 'tasks'>,
+): typeof scenario & Pick<Scenario, 'check'> {
+  return {
+    ...scenario,
+    threads: scenario.threads + 1,
+    build(system) {
+      const agents = scenario.build(system);
+      const main = system.idOfTask(1);
+      const a = system.thread('aborter', main);
+      return [...agents, { name: 'aborter', program: 'cancelOnce', args: [a, system.tcbOf('client A')] }];
+    },
+    check(end) {
+      const aborted = end.of('client A').results.get(1) === ABORTED;
+      return firstOf(
+        endedWith(end, 'client A', 1, OK, ABORTED),
+        endedWith(end, 'client B', 1, OK),
+        taken(end, 'server', ['client A', 'client B'], [OK], []),
+        (end.of('aborter').results.get(1) === 1) === aborted ? null : 'cancel says what did not happen',
+      );
+    },
+  };
+}
+
+/** Callers of a passive thread, the first in a task of its own; that task, or the thread's, is killed. */
+function killedAtHome(
+  victim: 'client' | 'server',
+  names: readonly string[],
+): Pick<Scenario, 'build' | 'check' | 'kills' | 'nets' | 'threads' | 'tasks'> {
+  return {
+    threads: 3 + names.length,
+    tasks: 3,
+    kills: 1,
+    nets: [LOCK_SLICE_ms],
+    build(system) {
+      const main = system.task();
+      const [home, clientTask] = [system.task(main), system.task(main)];
+      const [h, r] = [system.thread('home', home), system.thread('reaper', main)];
+      const s = system.thread('server', home, 0, true);
+      system.callsFor(home, h);
+      const clients = names.map((name, i) =>
+        client(system, name, system.thread(name, i === 0 ? clientTask : main), s, 1),
+      );
+      const agents = [{ name: 'server', program: 'runPassive', args: [s, 0], rests: true }, ...clients];
+      const number = victim === 'server' ? 0 : 1;
+      agents[number] = killable(agents[number]!);
+      return [...agents, reaper(r, number, victim === 'server' ? home : clientTask, false)];
+    },
+    check(end) {
+      const died = end.of(victim).killed && victim === 'server';
+      return firstOf(
+        ...names.map((name) => endedWith(end, name, 1, OK, ...(died ? DEAD_PARTNER : []))),
+        taken(end, 'server', names, [OK], [NOT_TAKEN, NO_SUCH_THREAD]),
+      );
+    },
+  };
+}
+
 export const scenarios: readonly Scenario[] = [
   { name: 'call-1x1', about: '1 client, 1 call, 1 server', threads: 2, ...clientsOf(1, 1, NEVER, NEVER) },
   { name: 'call-1x2', about: '1 client, 2 calls, 1 server', threads: 2, ...clientsOf(1, 2, NEVER, NEVER) },
@@ -505,6 +590,60 @@ export const scenarios: readonly Scenario[] = [
     },
     // DENIED: the border of a clan is looked for in a record that changes hands meanwhile (CAVEATS, Reuse).
     check: (end) => endedWith(end, 'client', 1, OK, ...DEAD_PARTNER, DENIED),
+  },
+  {
+    name: 'home-passive',
+    about: 'a passive thread, multiplexed, and 2 callers of other processors, 1 call each',
+    preemptions: 2,
+    ...homeServer('runPassive', [1, 1], NEVER),
+  },
+  {
+    name: 'home-generator',
+    about: 'a generator thread, multiplexed, and 2 callers of other processors, 1 call each',
+    preemptions: 2,
+    ...homeServer('runBody', [1, 1], NEVER),
+  },
+  {
+    name: 'home-timeout',
+    about: 'a multiplexed thread and a caller of another processor that gives up, and calls again',
+    ...homeServer('runPassive', [2], SHORT_ms),
+  },
+  {
+    name: 'home-abort',
+    about: 'a multiplexed thread and 2 callers of other processors, one of which is cancelled at any moment',
+    preemptions: 1,
+    ...withAborter(homeServer('runPassive', [1, 1], NEVER)),
+  },
+  {
+    name: 'home-kill-client',
+    about: 'a caller of a multiplexed thread killed at any write, repaired, with another caller',
+    preemptions: 1,
+    ...killedAtHome('client', ['client', 'client B']),
+  },
+  {
+    name: 'home-kill-server',
+    about: 'the processor of a multiplexed thread killed at any write, repaired',
+    ...killedAtHome('server', ['client']),
+  },
+  {
+    name: 'home-client',
+    about: 'a generator thread, multiplexed, that makes 2 calls to another processor',
+    threads: 3,
+    build(system) {
+      const main = system.task();
+      const home = system.task(main);
+      const [h, c] = [system.thread('home', home), system.thread('client', home, 0, true)];
+      system.callsFor(home, h);
+      const s = system.thread('server', main);
+      return [server(s), { name: 'client', program: 'runBody', args: [c, system.idOf(s), 2], rests: true }];
+    },
+    check: (end) => endedWith(end, 'client', 2, OK),
+  },
+  {
+    name: 'home-timeouts',
+    about: 'a multiplexed thread and 2 callers of other processors that give up, and call again',
+    preemptions: 2,
+    ...homeServer('runPassive', [2, 2], SHORT_ms),
   },
   {
     name: 'upcall-kill-client',

@@ -7,6 +7,8 @@ import { REGISTER_WORDS, type Result } from '../../src/layout/message.ts';
 import { INDEX_MASK } from '../../src/layout/params.ts';
 import {
   TASK_ALIVE,
+  TASK_CALLER,
+  TASK_ID,
   TASK_KIND_MAIN,
   TASK_KIND_WORKER,
   TASK_PROCESSOR,
@@ -125,11 +127,11 @@ export class System {
     return id;
   }
 
-  /** A thread of a task: its tcb. `window_bytes` of its window are used. */
-  thread(name: string, task: number, window_bytes = 0): Tcb {
+  /** A thread of a task: its tcb. `window_bytes` of its window are used. `home`: it is multiplexed. */
+  thread(name: string, task: number, window_bytes = 0, home = false): Tcb {
     const record = taskAt(task & INDEX_MASK);
     const processor = processorAt(this.peek(record + TASK_PROCESSOR));
-    const id = this.native['createThread'](record, processor, false) as ThreadId;
+    const id = this.native['createThread'](record, processor, home) as ThreadId;
     const tcb = tcbOf(id);
     this.names.set(id & INDEX_MASK, name);
     if (window_bytes > 0) {
@@ -139,9 +141,23 @@ export class System {
     return tcb;
   }
 
+  /** Makes a thread the one in whose name the agent of its task takes locks. */
+  callsFor(task: number, tcb: Tcb): void {
+    this.poke(taskAt(task & INDEX_MASK) + TASK_CALLER, this.idOf(tcb));
+  }
+
   /** Lets a thread wait for anybody. */
   openUp(tcb: Tcb): void {
     this.poke(tcb + TCB_STATE, open(this.idOf(tcb)));
+  }
+
+  /** The tcb of the thread with this name. */
+  tcbOf(name: string): Tcb {
+    return tcbOf([...this.names].find((entry) => entry[1] === name)![0]);
+  }
+
+  idOfTask(index: number): number {
+    return this.peek(taskAt(index) + TASK_ID);
   }
 
   idOf(tcb: Tcb): ThreadId {
