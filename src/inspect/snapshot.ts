@@ -5,7 +5,7 @@
  * The price is that memory moves meanwhile. A record whose state word changed while it was read is read again, a few
  * times; two records are never of one instant. Who concludes something from several of them compares two snapshots.
  */
-import { HEADER_BEAT, HEADER_TASKS, HEADER_TASKS_MAX, HEADER_THREADS, HEADER_THREADS_MAX } from '../layout/map.ts';
+import { HEADER_BEAT, HEADER_TASKS_MAX, HEADER_THREADS_MAX } from '../layout/map.ts';
 import { CALL, METHOD_MAX, SEND, TAG_FLAG, TAG_KIND, TAG_METHOD_SHIFT } from '../layout/message.ts';
 import { ANY_INDEX, INDEX_MASK } from '../layout/params.ts';
 import {
@@ -196,9 +196,8 @@ function readTask(task: TaskRecord): TaskView {
 
 function readTasks(): TaskView[] {
   const tasks: TaskView[] = [];
-  const count = load(HEADER_TASKS);
   const end = peek(HEADER_TASKS_MAX);
-  for (let index = 1; index <= end && tasks.length < count; index++) {
+  for (let index = 1; index <= end; index++) {
     const task = taskAt(index);
     for (let tries = TRIES; load(task + TASK_STATE) !== TASK_FREE; tries--) {
       const view = readTask(task);
@@ -281,10 +280,8 @@ function readThread(tcb: Tcb, word: number, time_ms: number, names: ReadonlyMap<
 function readThreads(tasks: readonly TaskView[], time_ms: number): ThreadView[] {
   const threads: ThreadView[] = [];
   const names = new Map(tasks.map(({ id, name }) => [id, name]));
-  // Records never used cost no memory until somebody looks at them: the search ends with the last that is taken.
-  const count = load(HEADER_THREADS);
   const end = peek(HEADER_THREADS_MAX);
-  for (let index = 1; index <= end && threads.length < count; index++) {
+  for (let index = 1; index <= end; index++) {
     const tcb = tcbAt(index);
     for (let tries = TRIES; load(tcb + TCB_TAKEN) !== 0; tries--) {
       const word = load(tcb + TCB_STATE);
@@ -305,9 +302,9 @@ export function takeSnapshot(): Snapshot {
   return {
     time_ms,
     totals: {
-      tasks: peek(HEADER_TASKS),
+      tasks: tasks.length,
       tasks_max: peek(HEADER_TASKS_MAX),
-      threads: peek(HEADER_THREADS),
+      threads: threads.length,
       threads_max: peek(HEADER_THREADS_MAX),
       beat: peek(HEADER_BEAT),
     },

@@ -4,7 +4,7 @@
  * routing of L3's `nchief`), who may pass it on. The compare is in the fast path, the routing here.
  */
 import { peek } from '#atomics';
-import { DENIED, NO_SUCH_THREAD } from '../layout/message.ts';
+import { DENIED } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
 import { TASK_CHIEF, TASK_DEPTH, TASK_ID, TASK_INSPECTOR, taskAt, type TaskId } from '../layout/task.ts';
 import { type Tcb, TCB_CHIEF, TCB_TASK } from '../layout/tcb.ts';
@@ -43,7 +43,6 @@ export function nearestPartner(from: TaskId, to: TaskId): TaskId {
 export function redirect(self: Tcb, partner: Tcb): number {
   const from = peek(self + TCB_TASK) as TaskId;
   const to = peek(partner + TCB_TASK) as TaskId;
-  if (to === 0) return -NO_SUCH_THREAD;
   const nearest = taskAt(nearestPartner(from, to) & INDEX_MASK);
   const inspector = peek(nearest + TASK_ID) === 0 ? 0 : peek(nearest + TASK_INSPECTOR);
   return inspector === 0 ? -DENIED : inspector;

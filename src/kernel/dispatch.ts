@@ -32,6 +32,7 @@ import {
   R_WORD,
   RECEIVE_TIMEOUT,
   type Result,
+  SEND,
   SEND_TIMEOUT,
   TAG_KIND,
 } from '../layout/message.ts';
@@ -158,9 +159,9 @@ function step(processor: Processor, index: number): number {
   const step = body.next(result);
   if (step.done === true) return endThread(self);
   const op = step.value;
-  if (op === OP_CALL) return performCall(processor, self, index);
+  if (op === OP_CALL) return performSend(processor, self, index, CALL);
   if (op === OP_REPLY_AND_RECEIVE) return performReplyAndReceive(processor, self, index);
-  if (op === OP_SEND) return performSend(processor, self, index);
+  if (op === OP_SEND) return performSend(processor, self, index, SEND);
   if (op === OP_RECEIVE) return performReceive(processor, self, registers[R_SENDER]!);
   if (op === OP_YIELD) insertReady(processor, self);
   return 0;
@@ -189,42 +190,32 @@ function refuse(processor: Processor, self: Tcb, code: Result): number {
   return 0;
 }
 
-function performCall(processor: Processor, self: Tcb, index: number): number {
+/** A send, or a call when `kind` says so. */
+function performSend(processor: Processor, self: Tcb, index: number, kind: number): number {
   const to = registers[R_SENDER]!;
   const partner = tcbOf(to);
   const state = peek(partner + TCB_STATE);
-  if ((state === homeWaiting(to, ANY_INDEX) || state === homeWaiting(to, index)) && sameClan(self, partner)) {
-    // The direct switch: the message stays in the registers, no queue is touched.
-    const me = peek(self + TCB_ID);
+  const tag = (registers[R_TAG]! & ~TAG_KIND) | kind;
+  if ((state !== homeWaiting(to, ANY_INDEX) && state !== homeWaiting(to, index)) || !sameClan(self, partner)) {
+    return performSlow(processor, self, to as ThreadId, tag);
+  }
+  // The direct switch: the message stays in the registers, no queue is touched.
+  const me = peek(self + TCB_ID);
+  poke(partner + TCB_STATE, running(to));
+  registers[R_SENDER] = me;
+  registers[R_TAG] = tag;
+  countSent(self);
+  if (kind === CALL) {
     const sequence = nextSequence();
     poke(self + TCB_SEQUENCE, sequence);
     poke(self + TCB_STATE, homeWaiting(me, to));
-    poke(partner + TCB_STATE, running(to));
-    registers[R_SENDER] = me;
     registers[R_SEQUENCE] = sequence;
-    registers[R_TAG] = (registers[R_TAG]! & ~TAG_KIND) | CALL;
-    countSent(self);
     limitWait(processor, self, registers[R_RECEIVE_TIMEOUT]!);
-    return to & INDEX_MASK;
-  }
-  return performSlow(processor, self, to as ThreadId, (registers[R_TAG]! & ~TAG_KIND) | CALL);
-}
-
-function performSend(processor: Processor, self: Tcb, index: number): number {
-  const to = registers[R_SENDER]!;
-  const partner = tcbOf(to);
-  const state = peek(partner + TCB_STATE);
-  const tag = registers[R_TAG]! & ~TAG_KIND;
-  if ((state === homeWaiting(to, ANY_INDEX) || state === homeWaiting(to, index)) && sameClan(self, partner)) {
-    poke(partner + TCB_STATE, running(to));
-    registers[R_SENDER] = peek(self + TCB_ID);
-    registers[R_TAG] = tag;
-    countSent(self);
+  } else {
     // A sender stays ready: one of the few times that a thread enters the ready queue.
     insertReady(processor, self);
-    return to & INDEX_MASK;
   }
-  return performSlow(processor, self, to as ThreadId, tag);
+  return to & INDEX_MASK;
 }
 
 /** A send or call to a partner that does not wait here: it polls, or goes to another processor. */
@@ -271,7 +262,6 @@ function performReplyAndReceive(processor: Processor, self: Tcb, index: number):
     return to & INDEX_MASK;
   }
   if (!answered) {
-    // One of another processor, or one that waits no more.
     reply(self, to as ThreadId, registers[R_SEQUENCE]!, registers[R_TAG]!);
     return performReceive(processor, self, 0);
   }

@@ -1,8 +1,10 @@
 /** Death and repair: whoever had a hope in a dead thread is answered, locks are broken, nothing is left. */
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
+import { countThreads } from '../../test/support/records.ts';
+import { LOOK_AGAIN } from './transfer.ts';
 import { load, peek, poke, store } from '../platform/atomics.ts';
-import { HEADER_NAME_LOCK, HEADER_THREADS, HEADER_WINDOW_LOCK } from '../layout/map.ts';
+import { HEADER_NAME_LOCK, HEADER_WINDOW_LOCK } from '../layout/map.ts';
 import {
   CALL,
   NEVER,
@@ -113,8 +115,8 @@ test('FLT0015 both sides of a transfer are told', () => {
   const { of, live, dead, die } = mortal();
   poke(live + TCB_TRANSFER, idOf(dead));
   repairTask(of.task, indexOf(live));
-  assert.equal(peek(live + TCB_FILLED), -1);
-  assert.equal(peek(dead + TCB_DRAINED), -1);
+  assert.equal(peek(live + TCB_FILLED), LOOK_AGAIN);
+  assert.equal(peek(dead + TCB_DRAINED), LOOK_AGAIN);
   poke(live + TCB_TRANSFER, 0);
   die();
 });
@@ -186,9 +188,9 @@ test('FLT0022 a record that the dead had taken, and not yet written anything of,
   const half = makeThread({ of, window: false });
   store(half + TCB_STATE, DEAD);
   poke(half + TCB_TASK, 0);
-  const threads = peek(HEADER_THREADS);
+  const threads = countThreads();
   die();
   assert.equal(peek(half + TCB_TAKEN), 0);
-  assert.equal(peek(HEADER_THREADS), threads - 2);
+  assert.equal(countThreads(), threads - 2);
   assert.notEqual(stateOf(live), DEAD);
 });

@@ -11,11 +11,11 @@
  * A thread that begins to wait for the dead one meanwhile sees DEAD after it has stored its own state, or is seen by
  * the scan: one of the two. Repair is idempotent, and any live agent may do it.
  */
-import { compareExchange, exchange, load, peek, store } from '#atomics';
+import { add, compareExchange, exchange, load, peek, store } from '#atomics';
 import { notify, spinLoads, wait } from '#wait';
 import { HEADER_NAME_LOCK, HEADER_TASKS_MAX, HEADER_THREADS_MAX, HEADER_WINDOW_LOCK } from '../layout/map.ts';
 import { ERROR, NOT_TAKEN, PEER_GONE, type Result } from '../layout/message.ts';
-import { INDEX_MASK } from '../layout/params.ts';
+import { INDEX_MASK, LISTEN_SLICE_ms } from '../layout/params.ts';
 import { PROCESSOR_INBOX, processorAt, TASK_DEAD, TASK_ID, TASK_STATE, type TaskRecord } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
@@ -43,8 +43,9 @@ import { hasBody } from './dispatch.ts';
 import { processorOf, wake } from './park.ts';
 import { queueOf, rebuildQueue, removeFromQueue, unlockQueue } from './queue.ts';
 import { freeThread } from './tcb.ts';
-import { putKernelError } from './transfer.ts';
+import { LOOK_AGAIN, putKernelError } from './transfer.ts';
 import { endHomeWait } from './wakeup.ts';
+import { settleWindows } from './window.ts';
 
 const threadsEnd = (): number => peek(HEADER_THREADS_MAX);
 const isOf = (tcb: Tcb, task: number): boolean => peek(tcb + TCB_TAKEN) === task;
@@ -85,7 +86,7 @@ const isClaimedAlive = (state: number, task: number): boolean => {
 /** Step 3 for one living thread: ends its wait if it is for a thread of the dead task. */
 function answer(tcb: Tcb, task: number, holder: number): void {
   const partnerOfTransfer = load(tcb + TCB_TRANSFER);
-  if (partnerOfTransfer !== 0 && isOf(tcbOf(partnerOfTransfer), task)) abortTransfer(tcb, tcbOf(partnerOfTransfer));
+  if (partnerOfTransfer !== 0 && isOf(tcbOf(partnerOfTransfer), task)) endTransfer(tcb, tcbOf(partnerOfTransfer));
   for (;;) {
     const state = load(tcb + TCB_STATE);
     const kind = state & KIND_MASK;
@@ -111,16 +112,20 @@ export function endWait(tcb: Tcb, state: number, code: Result, holder: number): 
   return true;
 }
 
-function abortTransfer(live: Tcb, dead: Tcb): void {
+/** Makes `live` look whether its partner lives. It may be in another transfer by now, and then finds that it does. */
+function endTransfer(live: Tcb, dead: Tcb): void {
   for (const at of [live + TCB_FILLED, dead + TCB_DRAINED]) {
-    store(at, -1);
+    add(at, LOOK_AGAIN);
     notify(at);
   }
 }
 
 /** Step 1: locks that a thread of the dead task held. */
 function breakLocks(task: number, holder: number): void {
-  if (breakLock(HEADER_WINDOW_LOCK, task, holder)) unlockQueue(HEADER_WINDOW_LOCK);
+  if (breakLock(HEADER_WINDOW_LOCK, task, holder)) {
+    settleWindows(threadsEnd());
+    unlockQueue(HEADER_WINDOW_LOCK);
+  }
   if (breakLock(HEADER_NAME_LOCK, task, holder)) unlockQueue(HEADER_NAME_LOCK);
   for (let index = 1; index <= peek(HEADER_TASKS_MAX); index++) {
     repairQueue(processorAt(index) + PROCESSOR_INBOX, task, holder);
@@ -151,13 +156,27 @@ function ringEverybody(): void {
   }
 }
 
-/** Gives the records of a repaired task's threads back. */
+/** Gives the records of a repaired task's threads back, once nobody copies into their windows. */
 export function freeThreads(task: TaskRecord, holder: number): void {
   const id = peek(task + TASK_ID);
+  for (let index = 1; index <= threadsEnd(); index++) awaitCopy(tcbAt(index), id);
   for (let index = 1; index <= threadsEnd(); index++) {
     if (isOf(tcbAt(index), id)) freeThread(tcbAt(index), holder);
   }
 }
+
+/**
+ * Waits while a live thread may be in the midst of a copy into the window of a dead one. Not for ever: its agent may
+ * have died as well, and its repair be the next thing that we do.
+ */
+function awaitCopy(tcb: Tcb, task: number): void {
+  for (let slices = COPY_SLICES; slices > 0 && load(tcb + TCB_STATE) !== DEAD; slices--) {
+    const partner = load(tcb + TCB_TRANSFER);
+    if (partner === 0 || !isOf(tcbOf(partner), task)) return;
+    wait(tcb + TCB_TRANSFER, partner, LISTEN_SLICE_ms);
+  }
+}
+const COPY_SLICES = 4;
 
 /** Naps of 1 ms until a claim ends: it lasts one copy into a window, longer only where its holder's agent is off. */
 const CLAIM_NAPS = 100;

@@ -57,6 +57,7 @@ import {
   TCB_SEQUENCE,
   TCB_STATE,
   TCB_TAG,
+  TCB_TRANSFER,
   tcbAt,
   tcbOf,
   WAIT,
@@ -129,15 +130,13 @@ export function startSend(
 ): Result {
   const me = peek(self + TCB_ID) as ThreadId;
   if (to === me) return DEADLOCK;
+  const via = sameClan(self, tcbOf(to)) ? to : redirect(self, tcbOf(to));
+  // Last: what was read of its clan is its own only if it lives still.
   const known = checkThread(to);
   if (known !== OK) return notTaken(known);
-  let partner = tcbOf(to);
-  if (!sameClan(self, partner)) {
-    const via = redirect(self, partner);
-    if (via < 0) return -via;
-    to = via as ThreadId;
-    partner = tcbOf(to);
-  }
+  if (via < 0) return -via;
+  to = via as ThreadId;
+  const partner = tcbOf(to);
   registers[R_CUT] = 0;
   const sequence = nextSequence();
   if (!pollsFor(behind, to) && claimReceptive(partner, to, expect, me)) return push(self, partner, tag, sequence);
@@ -186,9 +185,11 @@ function push(self: Tcb, partner: Tcb, tag: number, sequence: number): Result {
 function publish(self: Tcb, partner: Tcb, to: number, tag: number): Result {
   const pieces = inPieces(partner, tag);
   countSent(self);
+  // Said before the partner can die of it: its window is not used again while we write there.
+  if (pieces) store(self + TCB_TRANSFER, to);
   // SYNC POINT: pairs with awaitMessage of the partner.
   if ((exchange(partner + TCB_STATE, running(to)) & PARKED) !== 0) wake(partner);
-  return pieces ? sendPieces(self, partner, stringsIn(tag)) : OK;
+  return pieces ? sendPieces(self, to, stringsIn(tag)) : OK;
 }
 
 function startPolling(self: Tcb, to: ThreadId, expect: number, tag: number, sequence: number, behind: Tcb | 0): Result {
@@ -236,12 +237,12 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
     // A send ends with the own message still in the line; anything else was written by a partner or the kernel.
     if (state === here) {
       learnSpin(spinning, true);
-      return phase === POLL && peek(self + TCB_SENDER) === me ? sent(self, target) : received(self);
+      return phase === POLL && peek(self + TCB_SENDER) === me ? sent(self) : received(self);
     }
     const kind = state & KIND_MASK;
     if (kind === WAIT && phase === POLL) {
       // Taken out of the queue: now for the answer. A partner that dies among the pieces shows as that answer.
-      continueSend(self, target);
+      continueSend(self);
       phase = WAIT;
       if (receiveTimeout_ms !== REST) deadline_ms = NEVER;
       spins = spinLoads;
@@ -270,15 +271,15 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
 }
 
 /** The own message was pulled out of the queue. If it was too long for a window its bytes go now. */
-export function continueSend(self: Tcb, target: number): Result {
+export function continueSend(self: Tcb): Result {
   countSent(self);
   registers[R_CUT] = peek(self + TCB_OUT_CUT);
   const count = peek(self + TCB_OUT_PIECES);
-  return count !== 0 ? sendPieces(self, tcbAt(target), count) : OK;
+  return count !== 0 ? sendPieces(self, peek(self + TCB_POLL_TARGET), count) : OK;
 }
 
-function sent(self: Tcb, target: number): Result {
-  const result = continueSend(self, target);
+function sent(self: Tcb): Result {
+  const result = continueSend(self);
   return result === OK && registers[R_CUT] !== 0 ? CUT : result;
 }
 

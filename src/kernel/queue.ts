@@ -124,17 +124,21 @@ export function passOn(inbox: number, holder: number): number {
   let target = 0;
   lockQueue(inbox, holder);
   for (let first = peek(inbox + FIRST); first !== 0 && target === 0; first = peek(inbox + FIRST)) {
-    const state = load(tcbAt(first) + TCB_STATE);
+    const sender = tcbAt(first);
+    const state = load(sender + TCB_STATE);
     if ((state & KIND_MASK) === POLL) target = state & INDEX_MASK;
-    const queue = target === 0 ? 0 : queueOf(tcbAt(target));
-    if (target !== 0) lockQueue(queue, holder);
-    unlink(inbox, tcbAt(first), queue);
-    if (target === 0) continue;
-    append(queue, tcbAt(first));
-    unlockQueue(queue);
+    if (target === 0) unlink(inbox, sender, 0);
+    else moveTo(queueOf(tcbAt(target)), inbox, sender, holder);
   }
   unlockQueue(inbox);
   return target;
+}
+
+function moveTo(queue: number, inbox: number, sender: Tcb, holder: number): void {
+  lockQueue(queue, holder);
+  unlink(inbox, sender, queue);
+  append(queue, sender);
+  unlockQueue(queue);
 }
 
 /**

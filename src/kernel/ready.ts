@@ -36,17 +36,12 @@ export function removeReady(processor: Processor, tcb: Tcb): void {
   if (peek(tcb + TCB_READY_LINKED) === 0) return;
   const index = indexOfTcb(tcb);
   const next = peek(tcb + TCB_READY_NEXT);
-  let previous = peek(processor + PROCESSOR_READY_FIRST);
-  if (previous === index) {
-    poke(processor + PROCESSOR_READY_FIRST, next);
-    previous = 0;
-  } else {
-    while (previous !== 0 && peek(tcbAt(previous) + TCB_READY_NEXT) !== index) {
-      previous = peek(tcbAt(previous) + TCB_READY_NEXT);
-    }
-    if (previous === 0) return;
-    poke(tcbAt(previous) + TCB_READY_NEXT, next);
+  let previous = 0;
+  for (let at = peek(processor + PROCESSOR_READY_FIRST); at !== index; at = peek(tcbAt(at) + TCB_READY_NEXT)) {
+    previous = at;
   }
+  if (previous === 0) poke(processor + PROCESSOR_READY_FIRST, next);
+  else poke(tcbAt(previous) + TCB_READY_NEXT, next);
   if (next === 0) poke(processor + PROCESSOR_READY_LAST, previous);
   poke(tcb + TCB_READY_LINKED, 0);
 }

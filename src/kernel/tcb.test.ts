@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { peek, poke } from '../platform/atomics.ts';
 import { layoutHash } from '../layout/describe.ts';
-import { HEADER_HASH, HEADER_TASKS, HEADER_THREADS } from '../layout/map.ts';
+import { HEADER_HASH } from '../layout/map.ts';
 import { PEER_GONE } from '../layout/message.ts';
 import { GENERATION_MASK, INDEX_MASK } from '../layout/params.ts';
 import { TASK_CHIEF, TASK_DEPTH, TASK_KIND_WORKER } from '../layout/task.ts';
@@ -11,14 +11,17 @@ import {
   generationOf,
   running,
   TCB_ID,
+  TCB_PROCESSOR,
   TCB_STATE,
   TCB_TAKEN,
+  TCB_TASK,
   TCB_WORDS,
   tcbOf,
   threadIdOf,
   type Tcb,
 } from '../layout/tcb.ts';
 import { assertSound, idOf, indexOf, makeTask, makeThread, root, TASKS, THREADS } from '../../test/support/kernel.ts';
+import { countTasks, countThreads } from '../../test/support/records.ts';
 import { checkThread } from './ipc-slow.ts';
 import { createTask, createThread, freeTask, freeThread, isFormatted } from './tcb.ts';
 
@@ -39,7 +42,7 @@ test('TCB0011 the last thread is refused with 0, and one that ends makes room', 
     id = createThread(root.task, root.processor, false);
   }
   assert.equal(threads.length, THREADS);
-  assert.equal(peek(HEADER_THREADS), THREADS);
+  assert.equal(countThreads(), THREADS);
   freeThread(threads[3]!, 1);
   assert.notEqual(createThread(root.task, root.processor, false), 0);
   assert.equal(createThread(root.task, root.processor, false), 0);
@@ -48,7 +51,7 @@ test('TCB0011 the last thread is refused with 0, and one that ends makes room', 
 test('TCB0012 the last task is refused with 0, and one that ends makes room', () => {
   const tasks = Array.from({ length: TASKS - 1 }, () => makeTask(root.id));
   assert.equal(createTask(root.id, TASK_KIND_WORKER, 0), 0);
-  assert.equal(peek(HEADER_TASKS), TASKS);
+  assert.equal(countTasks(), TASKS);
   freeTask(tasks[5]!.task);
   const id = createTask(root.id, TASK_KIND_WORKER, 0);
   assert.equal(id & INDEX_MASK, tasks[5]!.id & INDEX_MASK);
@@ -96,13 +99,13 @@ test('TCB0015 generations wrap to 1, never to an id that may be 0', () => {
   }
 });
 
-test('TCB0016 nothing is left in the record of a freed thread but its id', () => {
+test('TCB0016 nothing is left in the record of a freed thread but its identity', () => {
   const [keeper, tcb] = [makeThread(), makeThread()];
   const id = idOf(tcb);
   for (let i = 4; i < 80; i++) poke(tcb + i, -1);
   freeThread(tcb, indexOf(keeper));
   const left = Array.from({ length: TCB_WORDS }, (_, i) => i).filter((i) => peek(tcb + i) !== 0);
-  assert.deepEqual(left, [TCB_ID]);
+  assert.deepEqual(left, [TCB_ID, TCB_TASK, TCB_PROCESSOR]);
   assert.equal(peek(tcb + TCB_ID), id);
   assert.equal(peek(tcb + TCB_TAKEN), 0);
 });

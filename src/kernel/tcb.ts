@@ -7,22 +7,13 @@ import {
   HEADER_HASH,
   HEADER_MAGIC,
   HEADER_TASK_CURSOR,
-  HEADER_TASKS,
   HEADER_TASKS_MAX,
   HEADER_THREAD_CURSOR,
-  HEADER_THREADS,
   HEADER_THREADS_MAX,
   HEADER_VERSION,
   HEADER_WINDOW_NEXT,
 } from '../layout/map.ts';
-import {
-  GENERATION_MASK,
-  INDEX_MASK,
-  LAYOUT_VERSION,
-  MAGIC,
-  WINDOW_BYTES,
-  WINDOW_SMALL_BYTES,
-} from '../layout/params.ts';
+import { GENERATION_MASK, INDEX_MASK, LAYOUT_VERSION, MAGIC } from '../layout/params.ts';
 import type { Processor, TaskId, TaskRecord } from '../layout/task.ts';
 import {
   processorAt,
@@ -52,8 +43,6 @@ import {
   TCB_STATE,
   TCB_TAKEN,
   TCB_TASK,
-  TCB_WINDOW,
-  TCB_WINDOW_BYTES,
   TCB_WORDS,
   tcbAt,
   threadIdOf,
@@ -62,7 +51,9 @@ import { processorOf } from './park.ts';
 import { dequeue, queueOf } from './queue.ts';
 import { removeReady } from './ready.ts';
 import { unlinkWakeup } from './wakeup.ts';
-import { allocateWindow, freeWindow, WINDOWS_START } from './window.ts';
+import { freeWindow, WINDOWS_START } from './window.ts';
+
+export { giveWindow } from './window.ts';
 
 /** Prepares fresh kernel memory. Limits: how many threads and tasks may exist at one time. */
 export function formatMemory(threads_max: number, tasks_max: number, layoutHash: number): void {
@@ -81,27 +72,15 @@ export const isFormatted = (layoutHash: number): boolean =>
   load(HEADER_MAGIC) === MAGIC && peek(HEADER_VERSION) === LAYOUT_VERSION && peek(HEADER_HASH) === layoutHash;
 
 /**
- * Takes a free index below `max`, one from the cursor on, by `mark` in its word at `taken(index)`; 0 when all are in
- * use.
+ * Takes a free record, one from the cursor on, by `mark` in its word: that of record i is `word + i * words`. Returns
+ * its index, 0 when all `max` are in use. No count is kept beside: who is ended here has taken a record or has not.
  */
-function takeIndex(
-  cursor: number,
-  count: number,
-  limit: number,
-  max: number,
-  taken: (index: number) => number,
-  mark: number,
-): number {
-  if (add(count, 1) >= limit) {
-    add(count, -1);
-    return 0;
-  }
+function takeIndex(cursor: number, max: number, word: number, words: number, mark: number): number {
   for (let tries = 0; tries <= max; tries++) {
     const index = (add(cursor, 1) % max) + 1;
-    const word = taken(index);
-    if (load(word) === 0 && compareExchange(word, 0, mark) === 0) return index;
+    const at = word + index * words;
+    if (load(at) === 0 && compareExchange(at, 0, mark) === 0) return index;
   }
-  add(count, -1);
   return 0;
 }
 
@@ -110,10 +89,10 @@ function takeIndex(
  * or 0 when the system has all the threads it may have.
  */
 export function createThread(task: TaskRecord, processor: Processor, home: boolean): ThreadId {
-  const limit = peek(HEADER_THREADS_MAX);
+  const max = peek(HEADER_THREADS_MAX);
   const owner = peek(task + TASK_ID);
   // Whoever is ended at the next step has taken it in the name of its task, whose repair finds it so.
-  const index = takeIndex(HEADER_THREAD_CURSOR, HEADER_THREADS, limit, limit, (i) => tcbAt(i) + TCB_TAKEN, owner);
+  const index = takeIndex(HEADER_THREAD_CURSOR, max, tcbAt(0) + TCB_TAKEN, TCB_WORDS, owner);
   if (index === 0) return 0 as ThreadId;
   const tcb = tcbAt(index);
   const generation = generationOf(peek(tcb + TCB_ID)) + 1;
@@ -128,40 +107,28 @@ export function createThread(task: TaskRecord, processor: Processor, home: boole
   return id;
 }
 
-/** Gives a thread a communication window: the large one, or that of a single call. False: no memory is left. */
-export function giveWindow(tcb: Tcb, large: boolean): boolean {
-  const size_bytes = large ? WINDOW_BYTES : WINDOW_SMALL_BYTES;
-  const at = allocateWindow(size_bytes, peek(tcb + TCB_ID) & INDEX_MASK);
-  if (at === 0) return false;
-  poke(tcb + TCB_WINDOW, at);
-  poke(tcb + TCB_WINDOW_BYTES, size_bytes);
-  return true;
-}
-
 /**
- * Gives the record of a dead thread back. The id stays in it: whoever asks for that thread later learns that it is
+ * Gives the record of a dead thread back. Its identity stays: whoever asks for that thread later learns that it is
  * gone. So does the queue: a sender that comes too late takes itself out again, and may hold the lock now. All else is
- * wiped, so that the next thread begins as in fresh memory.
+ * wiped, so that the next thread begins as in fresh memory. Whoever is ended meanwhile is repaired by doing it again.
  */
 export function freeThread(tcb: Tcb, holder: number): void {
-  const window = peek(tcb + TCB_WINDOW);
-  if (window !== 0) freeWindow(window, peek(tcb + TCB_WINDOW_BYTES), holder);
-  const id = peek(tcb + TCB_ID);
+  freeWindow(tcb, holder);
   store(tcb + TCB_STATE, DEAD);
-  unlinkWakeup(processorOf(tcb), tcb);
-  removeReady(processorOf(tcb), tcb);
-  while (dequeue(queueOf(tcb), holder) !== 0);
-  for (let i = 1; i < TCB_WORDS; i++) {
-    if (i !== TCB_TAKEN && (tcb + i) >> 4 !== queueOf(tcb) >> 4) poke(tcb + i, i === TCB_ID ? id : 0);
+  // The lists of another processor are dead as it is, and may be torn.
+  if (processorOf(tcb) === processorOf(tcbAt(holder))) {
+    unlinkWakeup(processorOf(tcb), tcb);
+    removeReady(processorOf(tcb), tcb);
   }
-  add(HEADER_THREADS, -1);
+  while (dequeue(queueOf(tcb), holder) !== 0);
+  for (let i = 1; i < TCB_ID; i++) if ((tcb + i) >> 4 !== queueOf(tcb) >> 4) poke(tcb + i, 0);
   store(tcb + TCB_TAKEN, 0);
 }
 
 /** Makes a task whose chief is `chief` (0 for the first), with a processor of its own unless one is given. */
 export function createTask(chief: TaskId, kind: number, processor: Processor | 0): TaskId {
-  const limit = peek(HEADER_TASKS_MAX);
-  const index = takeIndex(HEADER_TASK_CURSOR, HEADER_TASKS, limit + 1, limit, (i) => taskAt(i) + TASK_STATE, 1);
+  const max = peek(HEADER_TASKS_MAX);
+  const index = takeIndex(HEADER_TASK_CURSOR, max, taskAt(0) + TASK_STATE, TASK_WORDS, TASK_STARTING);
   if (index === 0) return 0 as TaskId;
   const task = taskAt(index);
   const generation = generationOf(peek(task + TASK_ID)) + 1;
@@ -182,6 +149,5 @@ export function createTask(chief: TaskId, kind: number, processor: Processor | 0
 
 /** Gives a task record back, its threads being freed. */
 export function freeTask(task: TaskRecord): void {
-  add(HEADER_TASKS, -1);
   store(task + TASK_STATE, TASK_FREE);
 }

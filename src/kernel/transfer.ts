@@ -110,8 +110,8 @@ export function putStrings(self: Tcb, target: Tcb, tag: number): void {
   const pieces = total > peek(target + TCB_WINDOW_BYTES);
   poke(target + TCB_IN_PIECES, pieces ? 1 : 0);
   if (pieces) {
-    poke(target + TCB_FILLED, 0);
-    poke(target + TCB_DRAINED, 0);
+    store(target + TCB_FILLED, 0);
+    store(target + TCB_DRAINED, 0);
     return;
   }
   let at = peek(target + TCB_WINDOW);
@@ -155,8 +155,8 @@ function pullStrings(self: Tcb, sender: Tcb, count: number): void {
   poke(self + TCB_IN_PIECES, pieces ? 1 : 0);
   poke(sender + TCB_OUT_PIECES, pieces ? count : 0);
   if (pieces) {
-    poke(self + TCB_FILLED, 0);
-    poke(self + TCB_DRAINED, 0);
+    store(self + TCB_FILLED, 0);
+    store(self + TCB_DRAINED, 0);
     return;
   }
   let from = peek(sender + TCB_WINDOW);
@@ -203,20 +203,22 @@ function scatter(self: Tcb, count: number): Result {
 }
 
 /**
- * Sends the first `count` items of `outgoing` through the halves of `target`'s window. The receiver has the header
+ * Sends the first `count` items of `outgoing` through the halves of the window of thread `to`, which has the header
  * already.
  */
-export function sendPieces(self: Tcb, target: Tcb, count: number): Result {
+export function sendPieces(self: Tcb, to: number, count: number): Result {
+  const target = tcbOf(to);
+  store(self + TCB_TRANSFER, to);
+  // The repair of a partner that lives still waits for us before it gives the window back.
+  if (isGone(to)) return endTransfer(self, PEER_GONE);
   const half = (peek(target + TCB_WINDOW_BYTES) / PIECES) | 0;
   const base = peek(target + TCB_WINDOW);
-  store(self + TCB_TRANSFER, peek(target + TCB_ID));
   let piece = 0;
   let used = 0;
   for (let i = 0; i < count; i++) {
     const length = peek(target + TCB_STRING + i);
     for (let from = 0; from < length;) {
-      if (used === 0 && awaitCount(target + TCB_DRAINED, piece - PIECES + 1, self) < 0)
-        return endTransfer(self, PEER_GONE);
+      if (used === 0 && !awaitCount(target + TCB_DRAINED, piece - PIECES + 1, to)) return endTransfer(self, PEER_GONE);
       const run = Math.min(length - from, half - used);
       putBytes(base + (piece % PIECES) * half + used, outgoing[i]!, from, run);
       from += run;
@@ -236,13 +238,14 @@ export function sendPieces(self: Tcb, target: Tcb, count: number): Result {
 function receivePieces(self: Tcb, count: number): Result {
   const half = (peek(self + TCB_WINDOW_BYTES) / PIECES) | 0;
   const base = peek(self + TCB_WINDOW);
-  store(self + TCB_TRANSFER, peek(self + TCB_SENDER));
+  const from = peek(self + TCB_SENDER);
+  store(self + TCB_TRANSFER, from);
   let piece = 0;
   let used = 0;
   for (let i = 0; i < count; i++) {
     const length = registers[R_STRING + i]!;
     for (let to = 0; to < length;) {
-      if (used === 0 && awaitCount(self + TCB_FILLED, piece + 1, self) < 0) return endTransfer(self, PEER_GONE);
+      if (used === 0 && !awaitCount(self + TCB_FILLED, piece + 1, from)) return endTransfer(self, PEER_GONE);
       const run = Math.min(length - to, half - used);
       takeBytes(base + (piece % PIECES) * half + used, incoming[i]!, to, run);
       to += run;
@@ -259,6 +262,8 @@ function receivePieces(self: Tcb, count: number): Result {
 
 function endTransfer(self: Tcb, result: Result): Result {
   store(self + TCB_TRANSFER, 0);
+  // SYNC POINT: pairs with awaitCopy of the repair.
+  notify(self + TCB_TRANSFER);
   return result;
 }
 
@@ -268,24 +273,21 @@ function announce(at: number, count: number): void {
   notify(at);
 }
 
-/**
- * Waits until the count at `at` is at least `wanted`; returns it. Negative: the other side is gone. The repair says so
- * to whom it finds in a transfer; whoever began his after it had passed sees it by the state.
- */
-function awaitCount(at: number, wanted: number, self: Tcb): number {
-  const id = peek(self + TCB_TRANSFER);
-  const partner = tcbOf(id);
+/** Set in a count by the repair of a partner, so that its sleeper looks again. Of a count that is not meant no harm. */
+export const LOOK_AGAIN = 1 << 30;
+
+/** Waits until the count at `at` is at least `wanted`. False: the other side of the transfer is gone. */
+function awaitCount(at: number, wanted: number, partner: number): boolean {
   for (let spins = spinLoads; ; spins--) {
-    const count = load(at);
-    if (count >= wanted || count < 0) return count;
-    if (spins > 0) {
-      pause();
-      continue;
-    }
-    if (load(partner + TCB_STATE) === DEAD || peek(partner + TCB_ID) !== id) return -1;
-    wait(at, count, PARK_SLICE_ms);
+    const seen = load(at);
+    if ((seen & (LOOK_AGAIN - 1)) >= wanted) return true;
+    if (spins > 0) pause();
+    else if (isGone(partner)) return false;
+    else wait(at, seen, PARK_SLICE_ms);
   }
 }
+
+const isGone = (id: number): boolean => load(tcbOf(id) + TCB_STATE) === DEAD || peek(tcbOf(id) + TCB_ID) !== id;
 
 let sequence = 0;
 

@@ -4,13 +4,12 @@ import { afterEach, test } from 'node:test';
 import { peek, poke } from '../platform/atomics.ts';
 import {
   HEADER_MAGIC,
-  HEADER_THREADS,
   HEADER_VERSION,
   HEADER_WINDOW_FREE_SMALL,
   HEADER_WINDOW_LOCK,
   HEADER_WINDOW_NEXT,
 } from '../layout/map.ts';
-import { ANY_INDEX, WINDOW_SMALL_BYTES } from '../layout/params.ts';
+import { ANY_INDEX, WINDOW_BYTES } from '../layout/params.ts';
 import { PROCESSOR_INBOX, PROCESSOR_READY_LAST, TASK_SERVER } from '../layout/task.ts';
 import {
   homePolling,
@@ -27,6 +26,7 @@ import {
   TCB_READY_LINKED,
   TCB_READY_NEXT,
   TCB_STATE,
+  TCB_TAKEN,
   TCB_TASK,
   TCB_TICKET,
   TCB_TRANSFER,
@@ -43,7 +43,7 @@ import { startSend } from './ipc-slow.ts';
 import { insertReady } from './ready.ts';
 import { verify } from './verify.ts';
 import { setWakeup } from './wakeup.ts';
-import { allocateWindow, freeWindow } from './window.ts';
+import { freeThread } from './tcb.ts';
 
 /** A sound system with two pollers of one thread, two ready threads and two in one wakeup list. */
 function populate() {
@@ -67,7 +67,6 @@ const damages: [says: RegExp, damage: Damage][] = [
   [/the magic is missing/, () => [[HEADER_MAGIC, 0]]],
   [/layout of another version/, () => [[HEADER_VERSION, -1]]],
   [/is not taken but its state is not DEAD/, () => [[tcbAt(freeIndex()) + TCB_STATE, running(1)]]],
-  [/threads exist, the header counts/, () => [[HEADER_THREADS, 1]]],
   [/has an id of thread/, ({ target }) => [[target + TCB_ID, idOf(target) + 1]]],
   [/belongs to a task that is gone/, ({ target }) => [[target + TCB_TASK, peek(target + TCB_TASK) + 0x10000]]],
   [/is in a long transfer/, ({ target }) => [[target + TCB_TRANSFER, idOf(target)]]],
@@ -112,11 +111,13 @@ const damages: [says: RegExp, damage: Damage][] = [
   ],
   [/overlaps what lies before it/, ({ pollers }) => [[pollers[1] + TCB_WINDOW, peek(pollers[0] + TCB_WINDOW)]]],
   [/a window lies beyond what has been handed out/, () => [[HEADER_WINDOW_NEXT, 0]]],
+  [/a window before the .* is lost/, ({ target }) => [[target + TCB_WINDOW, 0]]],
+  [/the last window is lost/, () => [[HEADER_WINDOW_NEXT, peek(HEADER_WINDOW_NEXT) + WINDOW_BYTES]]],
   [/the window allocator is locked/, () => [[HEADER_WINDOW_LOCK, 2]]],
 ];
 
 function freeIndex(): number {
-  return THREADS - 1;
+  for (let index = THREADS; ; index--) if (peek(tcbAt(index) + TCB_TAKEN) === 0) return index;
 }
 
 afterEach(assertSound);
@@ -139,9 +140,9 @@ for (const [number, [says, damage]] of damages.entries()) {
 }
 
 test('VER0050 verify says that a list of free windows has no end', () => {
-  const [a, b] = [allocateWindow(WINDOW_SMALL_BYTES, 1), allocateWindow(WINDOW_SMALL_BYTES, 1)];
-  freeWindow(a, WINDOW_SMALL_BYTES, 1);
-  freeWindow(b, WINDOW_SMALL_BYTES, 1);
+  const threads = [makeThread(), makeThread()];
+  const [a, b] = threads.map((tcb) => peek(tcb + TCB_WINDOW)) as [number, number];
+  for (const tcb of threads) freeThread(tcb, 1);
   const next = peek(a >> 2);
   assert.equal(peek(HEADER_WINDOW_FREE_SMALL), b);
   poke(a >> 2, b);

@@ -85,8 +85,7 @@ const waits = (tcb: Tcb): boolean => {
 export function tick(processor: Processor, since_ms: number, time_ms: number): void {
   const lists = Math.min(time_ms - since_ms, WAKEUP_LISTS);
   for (let i = 1; i <= lists; i++) inspect(processor, (since_ms + i) & (WAKEUP_LISTS - 1), time_ms);
-  const ticks = peek(processor + PROCESSOR_TICKS);
-  poke(processor + PROCESSOR_TICKS, (ticks + 1) | 0);
+  poke(processor + PROCESSOR_TICKS, (peek(processor + PROCESSOR_TICKS) + 1) | 0);
   // The long-term list need be looked at only often enough that none of its entries comes due unseen.
   if (((since_ms ^ time_ms) & -(WAKEUP_LONG_ms >> 1)) !== 0) inspect(processor, LONG_LIST, time_ms);
 }

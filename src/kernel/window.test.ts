@@ -7,7 +7,7 @@ import { MEMORY_BYTES, WINDOW_BYTES, WINDOW_SMALL_BYTES } from '../layout/params
 import { TCB_WINDOW, TCB_WINDOW_BYTES } from '../layout/tcb.ts';
 import { assertSound, indexOf, makeThread } from '../../test/support/kernel.ts';
 import { freeThread, giveWindow } from './tcb.ts';
-import { allocateWindow, freeWindow, WINDOWS_START } from './window.ts';
+import { freeWindow, WINDOWS_START } from './window.ts';
 
 afterEach(assertSound);
 
@@ -25,33 +25,31 @@ test('WIN0010 windows lie behind the tables, on whole boundaries, side by side',
 });
 
 test('WIN0011 a window that was given back is used again, by its size', () => {
-  const [small, large] = [allocateWindow(WINDOW_SMALL_BYTES, 1), allocateWindow(WINDOW_BYTES, 1)];
-  freeWindow(small, WINDOW_SMALL_BYTES, 1);
-  freeWindow(large, WINDOW_BYTES, 1);
-  const next = peek(HEADER_WINDOW_NEXT);
-  assert.equal(allocateWindow(WINDOW_BYTES, 1), large);
-  assert.equal(allocateWindow(WINDOW_SMALL_BYTES, 1), small);
-  assert.equal(peek(HEADER_WINDOW_NEXT), next);
-  freeWindow(small, WINDOW_SMALL_BYTES, 1);
-  freeWindow(large, WINDOW_BYTES, 1);
+  const [small, large, next] = [makeThread(), makeThread({ window: 'large' }), makeThread({ window: false })];
+  const [at, largeAt] = [peek(small + TCB_WINDOW), peek(large + TCB_WINDOW)];
+  freeWindow(small, 1);
+  freeWindow(large, 1);
+  assert.deepEqual([peek(small + TCB_WINDOW), peek(small + TCB_WINDOW_BYTES)], [0, 0]);
+  const end = peek(HEADER_WINDOW_NEXT);
+  assert.ok(giveWindow(large, true) && giveWindow(next, false));
+  assert.deepEqual([peek(large + TCB_WINDOW), peek(next + TCB_WINDOW)], [largeAt, at]);
+  assert.equal(peek(HEADER_WINDOW_NEXT), end);
 });
 
 test('WIN0012 a thread that is freed gives its window back', () => {
-  const [a, b] = [makeThread(), makeThread()];
+  const [a, b] = [makeThread({ window: false }), makeThread()];
   const at = peek(b + TCB_WINDOW);
   freeThread(b, indexOf(a));
-  assert.equal(allocateWindow(WINDOW_SMALL_BYTES, 1), at);
-  freeWindow(at, WINDOW_SMALL_BYTES, 1);
+  assert.ok(giveWindow(a, false));
+  assert.equal(peek(a + TCB_WINDOW), at);
 });
 
 test('WIN0013 full memory is a clear no', () => {
   const next = peek(HEADER_WINDOW_NEXT);
   const tcb = makeThread({ window: false });
-  const larges: number[] = [];
   poke(HEADER_WINDOW_NEXT, MEMORY_BYTES - WINDOW_BYTES + WINDOW_SMALL_BYTES);
-  for (let at = allocateWindow(WINDOW_BYTES, 1); at !== 0; at = allocateWindow(WINDOW_BYTES, 1)) larges.push(at);
+  while (giveWindow(makeThread({ window: false }), true));
   assert.equal(giveWindow(tcb, true), false);
   assert.equal(peek(tcb + TCB_WINDOW), 0);
   poke(HEADER_WINDOW_NEXT, next);
-  for (const at of larges) freeWindow(at, WINDOW_BYTES, 1);
 });

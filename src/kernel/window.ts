@@ -12,6 +12,7 @@ import {
 } from '../layout/map.ts';
 import { MEMORY_BYTES, WINDOW_BYTES, WINDOW_SMALL_BYTES } from '../layout/params.ts';
 import { WINDOWS_BASE } from '../layout/task.ts';
+import { indexOfTcb, type Tcb, TCB_WINDOW, TCB_WINDOW_BYTES, tcbAt } from '../layout/tcb.ts';
 import { lockQueue, unlockQueue } from './queue.ts';
 
 /** First byte of the windows, on a boundary of the small size. */
@@ -20,28 +21,46 @@ export const WINDOWS_START = Math.ceil((WINDOWS_BASE * 4) / WINDOW_SMALL_BYTES) 
 const freeListOf = (size_bytes: number): number =>
   size_bytes === WINDOW_BYTES ? HEADER_WINDOW_FREE_LARGE : HEADER_WINDOW_FREE_SMALL;
 
-/** Byte index of a window of this size (one of the two in params.ts), or 0: kernel memory is full. */
-export function allocateWindow(size_bytes: number, holder: number): number {
-  lockQueue(HEADER_WINDOW_LOCK, holder);
+/**
+ * Gives a thread a communication window: the large one, or that of a single call. False: kernel memory is full. Its own
+ * word is written first here, and last in `freeWindow`: no window is without an owner, whoever is ended on the way.
+ */
+export function giveWindow(tcb: Tcb, large: boolean): boolean {
+  const size_bytes = large ? WINDOW_BYTES : WINDOW_SMALL_BYTES;
+  lockQueue(HEADER_WINDOW_LOCK, indexOfTcb(tcb));
   const list = freeListOf(size_bytes);
-  let at = peek(list);
-  if (at !== 0) {
-    poke(list, peek(at >> 2));
-  } else {
-    const next = peek(HEADER_WINDOW_NEXT);
-    if (next + size_bytes <= MEMORY_BYTES) {
-      at = next;
-      poke(HEADER_WINDOW_NEXT, next + size_bytes);
-    }
+  const free = peek(list);
+  const at = free === 0 ? peek(HEADER_WINDOW_NEXT) : free;
+  const fits = at + size_bytes <= MEMORY_BYTES;
+  if (fits) {
+    poke(tcb + TCB_WINDOW_BYTES, size_bytes);
+    poke(tcb + TCB_WINDOW, at);
+    if (free === 0) poke(HEADER_WINDOW_NEXT, at + size_bytes);
+    else poke(list, peek(at >> 2));
   }
   unlockQueue(HEADER_WINDOW_LOCK);
-  return at;
+  return fits;
 }
 
-export function freeWindow(at: number, size_bytes: number, holder: number): void {
+/** Takes the window of a thread back, if it has one. */
+export function freeWindow(tcb: Tcb, holder: number): void {
   lockQueue(HEADER_WINDOW_LOCK, holder);
-  const list = freeListOf(size_bytes);
-  poke(at >> 2, peek(list));
-  poke(list, at);
+  const at = peek(tcb + TCB_WINDOW);
+  const list = freeListOf(peek(tcb + TCB_WINDOW_BYTES));
+  if (at !== 0) {
+    poke(at >> 2, peek(list));
+    poke(list, at);
+    poke(tcb + TCB_WINDOW, 0);
+  }
+  poke(tcb + TCB_WINDOW_BYTES, 0);
   unlockQueue(HEADER_WINDOW_LOCK);
+}
+
+/** Settles what the dead holder of the lock had begun: a window that is free, or not yet cut, is no thread's. */
+export function settleWindows(end: number): void {
+  for (let index = 1; index <= end; index++) {
+    const at = peek(tcbAt(index) + TCB_WINDOW);
+    const list = freeListOf(peek(tcbAt(index) + TCB_WINDOW_BYTES));
+    if (at !== 0 && (at === peek(list) || at === peek(HEADER_WINDOW_NEXT))) poke(tcbAt(index) + TCB_WINDOW, 0);
+  }
 }

@@ -9,9 +9,7 @@ export const HEADER_HASH = 3;
 /** Limits chosen at boot. */
 export const HEADER_THREADS_MAX = 4;
 export const HEADER_TASKS_MAX = 5;
-/** Threads and tasks that exist; where the next search for a free record starts. */
-export const HEADER_THREADS = 6;
-export const HEADER_TASKS = 7;
+/** Where the next search for a free record starts. */
 export const HEADER_THREAD_CURSOR = 8;
 export const HEADER_TASK_CURSOR = 9;
 /** Window allocator: first unused byte in units of WINDOW_SMALL_BYTES, lock, and one free list a size class. */

@@ -51,7 +51,7 @@ export const TCB_CUT = 45;
 /** 1 when the strings follow in pieces after the publication. */
 export const TCB_IN_PIECES = 46;
 // Line 3.
-/** Pieces the sender has put into the window, counted from the start of the message; -1 when the sender is gone. */
+/** Pieces the sender has put into the window, counted from the start of the message, and LOOK_AGAIN. */
 export const TCB_FILLED = 48;
 /**
  * Of the own message that was taken out of a queue, written by its taker: its string items if they must follow in
@@ -61,7 +61,7 @@ export const TCB_FILLED = 48;
 export const TCB_OUT_PIECES = 49;
 export const TCB_OUT_CUT = 50;
 // Line 4: the owner's.
-/** Pieces the receiver has taken out of its window; -1 when the receiver is gone. */
+/** Pieces the receiver has taken out of its window, and LOOK_AGAIN. */
 export const TCB_DRAINED = 64;
 /** Partner in a long transfer, 0 when there is none: the repair finds both sides of a transfer by it. */
 export const TCB_TRANSFER = 65;

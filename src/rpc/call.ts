@@ -405,7 +405,7 @@ class PendingCall implements Watcher {
   onTaken(): void {
     this.restore();
     // A failure shows as the answer.
-    continueSend(this.tcb, this.to & INDEX_MASK);
+    continueSend(this.tcb);
   }
 
   onMessage(): void {

@@ -3,7 +3,7 @@
  * The server thread takes calls to the task. The caller thread calls for all ordinary code of the agent. `current` is
  * the thread on whose behalf code runs now: the server thread inside a synchronous handler, else the caller thread.
  */
-import { compareExchange, peek, poke } from '#atomics';
+import { compareExchange, load, peek, poke } from '#atomics';
 import { LIMIT, OK, type Result } from '../layout/message.ts';
 import { INDEX_MASK, TASKS_DEFAULT, TASKS_MAX, THREADS_DEFAULT, THREADS_MAX, checkParams } from '../layout/params.ts';
 import type { Processor, TaskId, TaskRecord } from '../layout/task.ts';
@@ -15,11 +15,12 @@ import {
   TASK_PROCESSOR,
   TASK_SERVER,
   TASK_STARTING,
+  TASK_FREE,
   TASK_STATE,
   taskAt,
 } from '../layout/task.ts';
 import { type Tcb, TCB_ID, tcbAt, type ThreadId, tcbOf } from '../layout/tcb.ts';
-import { HEADER_SHUTDOWN, HEADER_TASKS, HEADER_TASKS_MAX, HEADER_THREADS_MAX } from '../layout/map.ts';
+import { HEADER_SHUTDOWN, HEADER_TASKS_MAX, HEADER_THREADS_MAX } from '../layout/map.ts';
 import { layoutHash } from '../layout/describe.ts';
 import { freeThreads, repairTask } from '../kernel/fault.ts';
 import { createTask, createThread, formatMemory, freeTask, giveWindow, isFormatted } from '../kernel/tcb.ts';
@@ -65,7 +66,7 @@ export function startSystem(limits: AgentLimits): void {
   if (!isFormatted(layoutHash)) {
     formatMemory(threads, tasks, layoutHash);
     startClock();
-  } else if (peek(HEADER_TASKS) === 0) {
+  } else if (hasNoTasks()) {
     // The memory of a system that has ended: the ids in it go on, the limits are new.
     poke(HEADER_THREADS_MAX, threads);
     poke(HEADER_TASKS_MAX, tasks);
@@ -73,6 +74,14 @@ export function startSystem(limits: AgentLimits): void {
   const taskId = createTask(0 as TaskId, TASK_KIND_MAIN, 0);
   createStandingThreads(taskId);
   attach(taskId);
+}
+
+/** Whether this is the memory of a system that has ended. */
+function hasNoTasks(): boolean {
+  for (let index = 1; index <= peek(HEADER_TASKS_MAX); index++) {
+    if (load(taskAt(index) + TASK_STATE) !== TASK_FREE) return false;
+  }
+  return true;
 }
 
 function checkLimit(name: string, value: number, max: number): number {

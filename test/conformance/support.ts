@@ -13,8 +13,7 @@ import { Worker } from 'node:worker_threads';
 import { boot } from '../../src/index.ts';
 import type { BootOptions, System, TaskInfo } from '../../src/index.ts';
 import { verify } from '../../src/kernel/verify.ts';
-import { HEADER_TASKS, HEADER_THREADS } from '../../src/layout/map.ts';
-import { peek } from '../../src/platform/atomics.ts';
+import { countTasks, countThreads } from '../support/records.ts';
 import { memory } from '../../src/platform/memory.ts';
 
 /** No test of the surface takes a tenth of it. */
@@ -55,8 +54,8 @@ export function guarded(title: string, run: () => void | Promise<void>): void {
 /** What a system that has been shut down leaves behind: nothing. */
 export function assertNothingLeft(): void {
   assert.deepEqual(verify(), []);
-  assert.equal(peek(HEADER_THREADS), 0, 'threads left behind');
-  assert.equal(peek(HEADER_TASKS), 0, 'tasks left behind');
+  assert.equal(countThreads(), 0, 'threads left behind');
+  assert.equal(countTasks(), 0, 'tasks left behind');
 }
 
 /** A test under the watchdog, with a system of its own that must leave nothing behind. */

@@ -38,17 +38,18 @@ export const defects: readonly Defect[] = [
   },
   {
     about: 'a record was given back with its queue wiped, while a late sender held the lock of it',
-    edits: [['src/kernel/tcb.ts', ' && (tcb + i) >> 4 !== queueOf(tcb) >> 4', '']],
+    edits: [['src/kernel/tcb.ts', ' if ((tcb + i) >> 4 !== queueOf(tcb) >> 4)', '']],
     scenario: 'kill-server-free',
   },
   {
     about: 'the partner of a long transfer was a plain word: the sender and the repair could miss each other',
     edits: [
       ['src/kernel/fault.ts', 'load(tcb + TCB_TRANSFER)', 'peek(tcb + TCB_TRANSFER)'],
+      [slow, '  if (pieces) store(self + TCB_TRANSFER, to);\n', ''],
       [
         'src/kernel/transfer.ts',
-        'store(self + TCB_TRANSFER, peek(target + TCB_ID))',
-        'poke(self + TCB_TRANSFER, peek(target + TCB_ID))',
+        'store(self + TCB_TRANSFER, to);\n  // The repair',
+        'poke(self + TCB_TRANSFER, to);\n  // The repair',
       ],
     ],
     scenario: 'pieces-kill-server',
@@ -73,6 +74,77 @@ export const defects: readonly Defect[] = [
       'a sender that withdrew and polled anew between its unlinking and its claim was taken, and stayed in the queue',
     edits: [[slow, '  removeFromQueue(sender, peek(self + TCB_ID) & INDEX_MASK);\n', '']],
     scenario: 'send-again',
+  },
+  {
+    about: 'a sender to a multiplexed thread was claimed while it moved to its queue, saw that, and took itself out',
+    edits: [
+      [
+        'src/kernel/queue.ts',
+        '    unlink(inbox, tcbAt(first), queue);\n    if (target === 0) continue;\n    append(queue, tcbAt(first));\n    unlockQueue(queue);\n  }\n  unlockQueue(inbox);\n  return target;',
+        '    if (target === 0) unlink(inbox, tcbAt(first), 0);\n    else unlockQueue(queue);\n  }\n  const sender = tcbAt(peek(inbox + FIRST));\n  unlockQueue(inbox);\n  if (target === 0) return 0;\n  const id = peek(sender + TCB_ID);\n  const me = peek(tcbAt(target) + TCB_ID);\n  if (!claim(sender, polling(id, me), locked(id, me))) return target;\n  removeFromQueue(sender, target);\n  enqueue(queueOf(tcbAt(target)), sender);\n  unclaim(sender, polling(id, me));\n  return target;',
+      ],
+      [
+        'src/kernel/queue.ts',
+        "import type { Tcb } from '../layout/tcb.ts';",
+        "import { locked, polling, type Tcb } from '../layout/tcb.ts';\nimport { claim, unclaim } from './park.ts';",
+      ],
+    ],
+    scenario: 'home-passive',
+  },
+  {
+    about: 'a repair took a long transfer that had just begun for the one with the dead thread, and broke it off',
+    edits: [
+      ['src/kernel/fault.ts', 'add(at, LOOK_AGAIN);', 'store(at, -1);'],
+      [
+        'src/kernel/transfer.ts',
+        'if ((seen & (LOOK_AGAIN - 1)) >= wanted) return true;',
+        'if (seen >= wanted) return true;\n    if (seen < 0) return false;',
+      ],
+    ],
+    scenario: 'pieces-after-death',
+  },
+  {
+    about: 'the border of a clan was looked for in a record that changed hands: DENIED instead of PEER_GONE',
+    edits: [
+      [
+        slow,
+        '  const via = sameClan(self, tcbOf(to)) ? to : redirect(self, tcbOf(to));\n',
+        '  if (checkThread(to) !== OK) return notTaken(checkThread(to));\n  const via = sameClan(self, tcbOf(to)) ? to : redirect(self, tcbOf(to));\n  if (via < 0) return -via;\n',
+      ],
+      [
+        'src/kernel/tcb.ts',
+        'for (let i = 1; i < TCB_ID; i++) if (',
+        'for (let i = 1; i < TCB_TAKEN; i++) if (i !== TCB_ID && ',
+      ],
+    ],
+    scenario: 'reuse',
+  },
+  {
+    about: 'the window of a dead receiver was given back while a live sender wrote a piece into it',
+    edits: [
+      [
+        'src/kernel/fault.ts',
+        '  for (let index = 1; index <= threadsEnd(); index++) awaitCopy(tcbAt(index), id);\n',
+        '',
+      ],
+    ],
+    scenario: 'window-free',
+  },
+  {
+    about: 'a window was taken out of its list before its thread had it: whoever died in between took it along',
+    edits: [
+      [
+        'src/kernel/window.ts',
+        '    poke(tcb + TCB_WINDOW, at);\n    if (free === 0) poke(HEADER_WINDOW_NEXT, at + size_bytes);\n    else poke(list, peek(at >> 2));\n  }\n  unlockQueue(HEADER_WINDOW_LOCK);\n',
+        '    if (free === 0) poke(HEADER_WINDOW_NEXT, at + size_bytes);\n    else poke(list, peek(at >> 2));\n  }\n  unlockQueue(HEADER_WINDOW_LOCK);\n  if (fits) poke(tcb + TCB_WINDOW, at);\n',
+      ],
+    ],
+    scenario: 'make-kill',
+  },
+  {
+    about: 'a thread that was freed had its window still: whoever died then had it freed again',
+    edits: [['src/kernel/window.ts', '    poke(tcb + TCB_WINDOW, 0);\n  }\n', '  }\n']],
+    scenario: 'free-kill',
   },
 ];
 

@@ -20,13 +20,14 @@ import { call, replyAndReceive } from '../../src/kernel/ipc.ts';
 import { awaitMessage, receive, reply, replyAndReceiveFrom, send } from '../../src/kernel/ipc-slow.ts';
 import { processorOf } from '../../src/kernel/park.ts';
 import { firstInQueue } from '../../src/kernel/queue.ts';
-import { createThread, freeTask } from '../../src/kernel/tcb.ts';
+import { createThread, freeTask, freeThread, giveWindow } from '../../src/kernel/tcb.ts';
 import { incoming, outgoing, stringsIn } from '../../src/kernel/transfer.ts';
 import { ANY_INDEX, INDEX_MASK, PARK_SLICE_ms } from '../../src/layout/params.ts';
 import {
   ABORTED,
   CALL,
   CUT,
+  LIMIT,
   NEVER,
   OK,
   OP_CALL,
@@ -53,6 +54,8 @@ import {
   PROCESSOR_INBOX,
   PROCESSOR_READY_FIRST,
   processorAt,
+  TASK_FREE,
+  TASK_STATE,
   taskAt,
   type TaskId,
 } from '../../src/layout/task.ts';
@@ -245,10 +248,37 @@ export function repairAfter(self: Tcb, agent: number, task: TaskId, frees: boole
   if (frees) free(self, task);
 }
 
+/** Repairs a task of which no code runs. */
+export function repairNow(self: Tcb, task: TaskId): void {
+  repairTask(taskAt(task & INDEX_MASK), indexOfTcb(self));
+}
+
 function free(self: Tcb, task: TaskId): void {
   const record = taskAt(task & INDEX_MASK);
   freeThreads(record, indexOfTcb(self));
   freeTask(record);
+}
+
+/** Makes a thread with a window and gives it back, a number of times; in the end one is kept. */
+export function makeAndFree(self: Tcb, task: TaskId, times: number): void {
+  for (let n = 1; n <= times; n++) {
+    const id = createThread(taskAt(task & INDEX_MASK), processorOf(self), false);
+    const fits = id !== 0 && giveWindow(tcbOf(id), false);
+    if (id !== 0 && (n < times || !fits)) freeThread(tcbOf(id), indexOfTcb(self));
+    note(ENDED_WITH, n, fits ? OK : LIMIT);
+  }
+}
+
+/** When agent number `agent` was killed, which was to repair what `victim` left, repairs both. */
+export function repairBoth(self: Tcb, agent: number, task: TaskId, victim: number, other: TaskId): void {
+  const died = awaitEnd(victim);
+  if (!awaitEnd(agent)) return;
+  repairTask(taskAt(task & INDEX_MASK), indexOfTcb(self));
+  free(self, task);
+  const record = taskAt(other & INDEX_MASK);
+  if (!died || load(record + TASK_STATE) === TASK_FREE) return;
+  repairTask(record, indexOfTcb(self));
+  free(self, other);
 }
 
 /** As `repairAfter`, and at once takes a record for a thread of its own, which serves: the only free one. */
@@ -294,6 +324,16 @@ export function callWithString(self: Tcb, to: ThreadId, times: number, length: n
     if (result !== CUT) claimThat(registers[R_CUT] === 0, NOT_CUT);
     note(ENDED_WITH, n, result);
   }
+}
+
+/** Sends `first` a string of `length` bytes, then calls `second`, which answers with one. */
+export function sendThenCall(self: Tcb, first: ThreadId, second: ThreadId, length: number): void {
+  putItem(length, wordOf(self, 1));
+  note(ENDED_WITH, 1, send(self, first, 1 | ONE_ITEM, NEVER));
+  registers[R_WORD] = wordOf(self, 2);
+  const result = call(self, second, ANY_INDEX, CALL | 1, NEVER, NEVER);
+  if (result === OK) claimItem(self);
+  note(ENDED_WITH, 2, result);
 }
 
 /** Serves a number of calls, answering with strings of `length` bytes. */

@@ -364,8 +364,12 @@ function endOf(world: World, choices: readonly number[], checkEnd: EndCheck): st
 }
 
 /** The failure again with as few preemptions as it takes: what a reader can follow. */
-export function simplest(makeWorld: () => World, checkEnd: EndCheck, limits: Limits): Failure | null {
-  for (let preemptions = 0; preemptions <= 8; preemptions++) {
+export function simplest(
+  makeWorld: () => World,
+  checkEnd: EndCheck,
+  { most = 8, ...limits }: Limits & { readonly most?: number },
+): Failure | null {
+  for (let preemptions = 0; preemptions <= most; preemptions++) {
     const { failure, complete } = explore(makeWorld, checkEnd, { ...limits, preemptions });
     if (failure !== null) return failure;
     if (!complete) return null;

@@ -17,15 +17,10 @@ import { waitText } from '../../src/inspect/table.ts';
 import { chainsIn } from '../../src/inspect/waits.ts';
 import { verify } from '../../src/kernel/verify.ts';
 import { WINDOWS_START } from '../../src/kernel/window.ts';
-import {
-  HEADER_TASKS,
-  HEADER_THREADS,
-  HEADER_WINDOW_FREE_LARGE,
-  HEADER_WINDOW_FREE_SMALL,
-  HEADER_WINDOW_NEXT,
-} from '../../src/layout/map.ts';
+import { HEADER_WINDOW_FREE_LARGE, HEADER_WINDOW_FREE_SMALL, HEADER_WINDOW_NEXT } from '../../src/layout/map.ts';
 import { WINDOW_BYTES, WINDOW_SMALL_BYTES } from '../../src/layout/params.ts';
 import { peek } from '../../src/platform/atomics.ts';
+import { countTasks, countThreads } from '../support/records.ts';
 import { type Account, account, answerOf, begin, clear, end, openCalls, stop } from './ledger.ts';
 
 const MEMBERS = 8;
@@ -296,7 +291,7 @@ async function run(kills: number, seed: number, say: (line: string) => void): Pr
   }
   await system.shutdown();
   problems.push(...verify());
-  if (peek(HEADER_THREADS) !== 0 || peek(HEADER_TASKS) !== 0) problems.push('threads or tasks were left behind');
+  if (countThreads() !== 0 || countTasks() !== 0) problems.push('threads or tasks were left behind');
   if (windowsTaken_bytes() !== 0) problems.push(`${windowsTaken_bytes()} bytes of windows were not given back`);
   const seconds = (performance.now() - began_ms) / 1000;
   return { ...counts, seed, seconds, kills: field.kills, problems: problems.slice(0, 20) };

@@ -1,8 +1,7 @@
 /** What ten-million.ts runs at length and the gate shortly. */
 import { boot } from '../../src/index.ts';
 import { verify } from '../../src/kernel/verify.ts';
-import { HEADER_TASKS, HEADER_THREADS } from '../../src/layout/map.ts';
-import { peek } from '../../src/platform/atomics.ts';
+import { countTasks, countThreads } from '../support/records.ts';
 
 const CLIENTS = 3;
 const ROUNDS = 20;
@@ -54,7 +53,7 @@ export async function soak(calls: number, say: (line: string) => void = () => {}
   if (last - middle > GROWTH_MAX_MiB) problems.push(`the resident set grew from ${middle} to ${last} MiB`);
   await system.shutdown();
   problems.push(...verify());
-  if (peek(HEADER_THREADS) !== 0 || peek(HEADER_TASKS) !== 0) problems.push('threads or tasks were left behind');
+  if (countThreads() !== 0 || countTasks() !== 0) problems.push('threads or tasks were left behind');
   const total = perRound * ROUNDS * CLIENTS;
   return { calls: total, seconds, callMean_us: (seconds / total) * 1e6, rss_MiB: samples, problems };
 }

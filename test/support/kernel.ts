@@ -8,7 +8,6 @@ import { startClock } from '../../src/platform/clock.ts';
 import { verify } from '../../src/kernel/verify.ts';
 import { createTask, createThread, formatMemory, freeTask, freeThread, giveWindow } from '../../src/kernel/tcb.ts';
 import { layoutHash } from '../../src/layout/describe.ts';
-import { HEADER_TASKS, HEADER_THREADS } from '../../src/layout/map.ts';
 import { R_CALLED, R_SENDER, R_SEQUENCE, R_STRING, R_TAG, R_WORD, TAG_STRING_SHIFT } from '../../src/layout/message.ts';
 import { INDEX_MASK } from '../../src/layout/params.ts';
 import {
@@ -36,6 +35,7 @@ import {
   tcbAt,
   tcbOf,
 } from '../../src/layout/tcb.ts';
+import { countTasks, countThreads } from './records.ts';
 import { outgoing, stated } from '../../src/kernel/transfer.ts';
 
 export const THREADS = 64;
@@ -90,8 +90,8 @@ export function freeAll(): void {
   }
   stated.length = 0;
   outgoing.length = 0;
-  assert.equal(peek(HEADER_THREADS), 0);
-  assert.equal(peek(HEADER_TASKS), 1);
+  assert.equal(countThreads(), 0);
+  assert.equal(countTasks(), 1);
 }
 
 /** Nothing in kernel memory contradicts the invariants, and nothing is left once all threads are freed. */
