@@ -3,9 +3,10 @@
  *
  * An `.async` call takes a call tcb of the agent's pool and is sent at once; when all are in use, or too many of them
  * are with one task, it waits in the caller's own heap, first come first served per task. What it carries is copied
- * when it is made, so that later changes of an argument are not seen.
+ * when it is made, so that later changes of an argument are not seen. Calls to one task are taken in the order in which
+ * they were made, whatever becomes of an incarnation of it or of the calls before.
  */
-import { poke, registers } from '#atomics';
+import { load, peek, poke, registers } from '#atomics';
 import { now_ms } from '#wait';
 import { call } from '../kernel/ipc.ts';
 import { continueSend, finishMessage, replyAndWaitFrom, startSend } from '../kernel/ipc-slow.ts';
@@ -39,7 +40,20 @@ import {
   TAG_WORDS,
 } from '../layout/message.ts';
 import { ANY_INDEX, CALLS_IN_FLIGHT, INDEX_MASK } from '../layout/params.ts';
-import { type Tcb, TCB_DEADLINE, TCB_SINCE, TCB_TAG, type ThreadId, tcbOf } from '../layout/tcb.ts';
+import {
+  KIND_MASK,
+  POLL,
+  RUN,
+  type Tcb,
+  TCB_DEADLINE,
+  TCB_SENDER,
+  TCB_SINCE,
+  TCB_STATE,
+  TCB_TAG,
+  type ThreadId,
+  tcbOf,
+  WAIT,
+} from '../layout/tcb.ts';
 import { agent, holder, idOf, isAttached } from '../user/agent.ts';
 import { COMING, originOf } from '../user/incarnations.ts';
 import { setDeadline, unwatch, watch, type Watcher } from '../user/loop.ts';
@@ -67,8 +81,8 @@ export interface Target {
   /** Calls by this agent's event loop that wait for a call tcb, and how many are with the task. */
   readonly queue: Set<PendingCall>;
   inFlight: number;
-  /** Tcb of the last of them that had to poll: the next one stays behind it. */
-  lastPolling: Tcb | 0;
+  /** Those that stood in a server's queue when last looked at, in order: the next one stays behind them. */
+  readonly untaken: PendingCall[];
   /** Calls that came back from an incarnation which ended before it took them: they wait for the next one. */
   readonly returned: Set<PendingCall>;
 }
@@ -81,7 +95,7 @@ export const makeTarget = (id: ThreadId, taskId: number, name: string): Target =
   name,
   queue: new Set(),
   inFlight: 0,
-  lastPolling: 0,
+  untaken: [],
   returned: new Set(),
 });
 
@@ -255,7 +269,7 @@ class PendingCall implements Watcher {
   /** Calls are numbered in the order in which they were made. */
   readonly number: number = ++callsMade;
   /** The server thread that the message went to. */
-  private to = 0 as ThreadId;
+  to = 0 as ThreadId;
   readonly signal: AbortSignal | undefined;
   readonly callbacks: Callbacks;
   readonly resolve: (value: unknown) => void;
@@ -319,9 +333,7 @@ class PendingCall implements Watcher {
     if (this.calling.taskId !== target.taskId) this.calling = { ...this.calling, taskId: target.taskId };
     poke(tcb + TCB_SINCE, now_ms());
     const { timeout_ms } = this.calling;
-    // Its tcb may be ours now.
-    const behind = target.lastPolling === tcb ? 0 : target.lastPolling;
-    const begun = this.sendBack(tcb) ?? startSend(tcb, target.id, ANY_INDEX, this.tag, timeout_ms, behind);
+    const begun = this.sendBack(tcb) ?? startSend(tcb, target.id, ANY_INDEX, this.tag, timeout_ms, lastInQueue(target));
     this.awaited = registers[R_CALLED]!;
     if (begun === NOT_TAKEN && this.mayReturn()) {
       this.keep();
@@ -334,7 +346,7 @@ class PendingCall implements Watcher {
       return;
     }
     this.polls = begun === NOT_YET;
-    if (this.polls) target.lastPolling = tcb;
+    if (this.polls) target.untaken.push(this);
     if (this.polls && this.words === null && (inPieces(tcb, this.tag) || this.mayReturn())) this.keep();
     if (this.deadline_ms !== NEVER) setDeadline(tcb, this.deadline_ms);
     watch(this);
@@ -360,7 +372,7 @@ class PendingCall implements Watcher {
     }
     this.keep();
     this.target.queue.add(this);
-    if (this.target.queue.size === 1) starved.push(this.target);
+    if (this.target.queue.size === 1 && !starved.includes(this.target)) starved.push(this.target);
     if (this.deadline_ms === NEVER) return;
     this.timer = setTimeout(() => this.leaveQueue(failure(SEND_TIMEOUT, this.calling)), this.calling.timeout_ms);
   }
@@ -406,10 +418,20 @@ class PendingCall implements Watcher {
     this.restore();
     // A failure shows as the answer.
     continueSend(this.tcb);
+    this.leaveUntaken();
+    goOn(this.target);
+  }
+
+  /** It stands in no queue any more. */
+  private leaveUntaken(): void {
+    const { untaken } = this.target;
+    const at = untaken.indexOf(this);
+    if (at >= 0) untaken.splice(at, 1);
   }
 
   onMessage(): void {
     const { tcb } = this;
+    this.leaveUntaken();
     takeMessage(tcb);
     const code = finishMessage(tcb);
     const tag = registers[R_TAG]!;
@@ -483,6 +505,7 @@ class PendingCall implements Watcher {
     unwatch(this);
     const tag = serve(tcb, this.callbacks, false, answer);
     if (tag !== 0) answer(tag);
+    goOn(this.target);
   }
 
   private abort(): void {
@@ -518,6 +541,7 @@ class PendingCall implements Watcher {
     this.target.inFlight--;
     this.closeUpcall?.();
     giveCallTcb(this.tcb);
+    goOn(this.target);
   }
 }
 
@@ -528,8 +552,8 @@ const active = new Set<PendingCall>();
 
 /** Ends every call of the event loop: the system is shutting down. */
 export function endCalls(): void {
-  for (const { queue } of starved) for (const call of queue) call.endWithSystem();
-  for (const target of seeking.keys()) for (const call of target.returned) call.endWithSystem();
+  const targets = new Set([...starved, ...seeking.keys(), ...[...active].map(({ target }) => target)]);
+  for (const { queue, returned } of targets) for (const call of [...queue, ...returned]) call.endWithSystem();
   for (const call of active) call.endWithSystem();
   for (const timer of seeking.values()) clearTimeout(timer);
   seeking.clear();
@@ -554,7 +578,7 @@ function seek(target: Target, pause_ms: number = SEEK_MIN_ms): void {
   }
   seeking.delete(target);
   if (found === FOUND) {
-    sendReturned(target);
+    if (!hasStrays(target)) sendReturned(target);
     return;
   }
   for (const call of [...target.returned, ...target.queue]) call.endUntaken();
@@ -571,6 +595,32 @@ function sendReturned(target: Target): void {
   startWaiting();
 }
 
+/** The last call that stands in the queue of its server, which the next one must not overtake: its tcb, or 0. */
+function lastInQueue({ untaken }: Target): Tcb | 0 {
+  for (let at = untaken.length - 1; at >= 0; at--) {
+    const { tcb } = untaken[at]!;
+    const kind = load(tcb + TCB_STATE) & KIND_MASK;
+    if (kind === POLL) return tcb;
+    // It was taken, and so were all before it. One that the kernel ended, with a message of its own, says nothing.
+    if (kind === WAIT || (kind === RUN && peek(tcb + TCB_SENDER) !== 0)) return 0;
+  }
+  return 0;
+}
+
+/**
+ * Whether calls may come back from an incarnation of before: what was made after them waits, or it would be with the
+ * present one earlier than they are.
+ */
+const hasStrays = ({ id, untaken }: Target): boolean => untaken.length > 0 && untaken[0]!.to !== id;
+
+/** Lets those go on that waited for a call which was with an incarnation of before. */
+function goOn(target: Target): void {
+  if (target.returned.size === 0 && target.queue.size === 0) return;
+  if (hasStrays(target)) return;
+  if (target.returned.size > 0) seek(target);
+  else startWaiting();
+}
+
 let isStarting = false;
 let startAgain = false;
 
@@ -580,25 +630,26 @@ function startWaiting(): void {
   startAgain = true;
   if (isStarting) return;
   isStarting = true;
-  while (startAgain) {
-    startAgain = false;
-    startOneOfEach();
-  }
+  while (startAgain) startAgain = startOneOfEach();
   isStarting = false;
 }
 
-function startOneOfEach(): void {
+/** False: there is no call left that may be started, or no tcb for it. */
+function startOneOfEach(): boolean {
+  let started = false;
   for (let tries = starved.length; tries > 0; tries--) {
     const target = starved.shift()!;
     const [next] = target.queue;
     if (next === undefined) continue;
     starved.push(target);
-    if (target.inFlight >= IN_FLIGHT_PER_TARGET || target.returned.size > 0) continue;
+    if (target.inFlight >= IN_FLIGHT_PER_TARGET || target.returned.size > 0 || hasStrays(target)) continue;
     const tcb = takeCallTcb();
-    if (tcb === 0) return;
+    if (tcb === 0) return false;
     target.queue.delete(next);
     next.resume(tcb);
+    started = true;
   }
+  return started;
 }
 
 /** Calls method number `method` of the task; the promise settles with its answer. */
@@ -617,7 +668,8 @@ export function callAsync(
     if (!isAttached()) throw new IpcError('ERR_IPC_SHUTDOWN', `${target.name}.${name}(): its system has ended`);
     const tag = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args);
     const pending = new PendingCall(target, calling, signal, tag, resolve);
-    const isFree = target.inFlight < IN_FLIGHT_PER_TARGET && target.queue.size === 0 && target.returned.size === 0;
+    const isFirst = target.queue.size === 0 && target.returned.size === 0 && !hasStrays(target);
+    const isFree = isFirst && target.inFlight < IN_FLIGHT_PER_TARGET;
     const tcb = isFree ? takeCallTcb() : 0;
     if (tcb === 0 && poolMade === 0) throw failure(LIMIT, calling);
     pending.listenToSignal();

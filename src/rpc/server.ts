@@ -63,7 +63,7 @@ export function openServer(): void {
   resume();
 }
 
-const listener = (): Watcher => ({ tcb: agent.server, polls: false, onTaken: () => {}, onMessage });
+const listener = (): Watcher => ({ tcb: agent.server, polls: false, number: 0, onTaken: () => {}, onMessage });
 
 function resume(): void {
   if (run(receive(agent.server, 0, OPEN_ONLY), OPEN_ONLY)) listen(listener());

@@ -263,6 +263,7 @@ function start(begun: Start): Starting {
   const watcher: Watcher = {
     tcb,
     polls: false,
+    number: 0,
     onTaken: () => {},
     onMessage: () => {
       takeMessage(tcb);

@@ -41,6 +41,7 @@ function next(tcb: Tcb, polls = false): { result: Promise<number>; taken: () => 
     const watcher: Watcher = {
       tcb,
       polls,
+      number: 0,
       onTaken: () => {
         taken = true;
       },
@@ -52,6 +53,11 @@ function next(tcb: Tcb, polls = false): { result: Promise<number>; taken: () => 
     watch(watcher);
   });
   return { result, taken: () => taken };
+}
+
+function answerNext(server: Tcb): void {
+  assert.equal(receive(server, 0, 0), OK);
+  assert.equal(reply(server, registers[R_SENDER]! as ThreadId, registers[R_SEQUENCE]!, REPLY), OK);
 }
 
 /** The outcome, or a failure when there is none in time. */
@@ -95,6 +101,36 @@ test('a polling thread is told that it was taken', async () => {
   assert.equal(await within(result), OK);
 });
 
+test('of two answers the earlier is heard of first, though it comes while the loop looks', async () => {
+  const server = makeThread();
+  const clients = [makeThread(), makeThread()];
+  for (const client of clients) assert.equal(startSend(client, idOf(server), ANY_INDEX, CALL, NEVER), NOT_YET);
+  const heard: number[] = [];
+  let [isWatched, isFirstSeen] = [false, false];
+  await new Promise<void>((resolve) => {
+    for (const [number, tcb] of clients.entries()) {
+      const watcher: Watcher = {
+        /** Both answers come in between the looks at the two threads. */
+        get tcb() {
+          if (isFirstSeen) for (const _ of clients.splice(0)) answerNext(server);
+          isFirstSeen = isWatched && number === 0;
+          return tcb;
+        },
+        polls: false,
+        number,
+        onTaken: () => {},
+        onMessage: () => {
+          unwatch(watcher);
+          if (heard.push(number) === 2) resolve();
+        },
+      };
+      watch(watcher);
+    }
+    isWatched = true;
+  });
+  assert.deepEqual(heard, [0, 1]);
+});
+
 test('a deadline ends a watched wait', async () => {
   const client = makeThread();
   assert.equal(receive(client, 0, OPEN_ONLY), NOT_YET);
@@ -107,7 +143,13 @@ test('a listener hears of a message, and no more once it stopped', async () => {
   const tcb = agent.server;
   assert.equal(receive(tcb, 0, OPEN_ONLY), NOT_YET);
   const heard = new Promise<number>((resolve) => {
-    listen({ tcb, polls: false, onTaken: () => {}, onMessage: () => resolve(awaitMessage(tcb, NEVER, OPEN_ONLY)) });
+    listen({
+      tcb,
+      polls: false,
+      number: 0,
+      onTaken: () => {},
+      onMessage: () => resolve(awaitMessage(tcb, NEVER, OPEN_ONLY)),
+    });
   });
   assert.ok(isListening());
   await sleep(20);

@@ -29,6 +29,8 @@ export interface Watcher {
   onTaken(): void;
   /** True until onTaken was called, for a thread that began by polling. */
   polls: boolean;
+  /** Of two that have news at the same time, the one with the lower number hears of it first. */
+  readonly number: number;
 }
 
 /** Turns without news before the doorbell is armed. */
@@ -38,6 +40,7 @@ const TURN_LOADS = 60;
 /** A period that never ends: the timer exists to keep the loop alive. */
 const FOREVER_ms = 2 ** 30;
 
+/** In the order of their numbers. */
 const pending: Watcher[] = [];
 let listener: Watcher | null = null;
 let turnScheduled = false;
@@ -53,15 +56,15 @@ let ticked_ms = 0;
 /** Watches a thread that waits or polls, until `unwatch`. The loop stays alive for it. */
 export function watch(watcher: Watcher): void {
   poke(watcher.tcb + TCB_BELL, doorbell());
-  pending.push(watcher);
+  let at = pending.length;
+  while (at > 0 && pending[at - 1]!.number > watcher.number) at--;
+  pending.splice(at, 0, watcher);
   scheduleTurn();
 }
 
 export function unwatch(watcher: Watcher): void {
   const at = pending.indexOf(watcher);
-  if (at < 0) return;
-  pending[at] = pending[pending.length - 1]!;
-  pending.pop();
+  if (at >= 0) pending.splice(at, 1);
 }
 
 export const pendingCount = (): number => pending.length;
@@ -225,19 +228,27 @@ function scan(): boolean {
     news = true;
     listener.onMessage();
   }
-  for (let i = 0; i < pending.length; i++) {
+  const found: Watcher[] = [];
+  // Backwards: a server answers one after the other, so that who sees a later answer then sees the earlier ones too.
+  for (let i = pending.length - 1; i >= 0; i--) {
     const watcher = pending[i]!;
     const kind = load(watcher.tcb + TCB_STATE) & KIND_MASK;
-    if (watcher.polls && kind === WAIT) {
-      watcher.polls = false;
-      watcher.onTaken();
-    } else if (kind === RUN) {
-      news = true;
-      watcher.onMessage();
-      if (pending[i] !== watcher) i--;
-    }
+    if (kind === RUN || (watcher.polls && kind === WAIT)) found.push(watcher);
   }
+  while (found.length > 0) news = hear(found.pop()!) || news;
   return news;
+}
+
+/** Tells a watcher what has become of its thread, unless another's news has ended its watch. True: a message is in. */
+function hear(watcher: Watcher): boolean {
+  if (!pending.includes(watcher)) return false;
+  const kind = load(watcher.tcb + TCB_STATE) & KIND_MASK;
+  if (watcher.polls && kind === WAIT) {
+    watcher.polls = false;
+    watcher.onTaken();
+  }
+  if (kind === RUN) watcher.onMessage();
+  return kind === RUN;
 }
 
 /** Waits shortly for the oldest call: its answer may be on its way. */
