@@ -8,7 +8,7 @@ import { MessageChannel, SHARE_ENV } from 'node:worker_threads';
 import { load, peek, poke, registers } from '#atomics';
 import { awaitMessage, finishMessage, startReceive } from '../kernel/ipc-slow.ts';
 import { HEADER_RESTARTS } from '../layout/map.ts';
-import { NEVER, NOT_YET, OK, ORPHANED, R_TAG, type Result, TAG_FLAG } from '../layout/message.ts';
+import { ABORTED, NEVER, NOT_YET, OK, ORPHANED, R_TAG, type Result, TAG_FLAG } from '../layout/message.ts';
 import { LISTEN_SLICE_ms } from '../layout/params.ts';
 import {
   REPLACE_ON_TIMEOUT,
@@ -236,30 +236,33 @@ function start(begun: Start): Starting {
     throw error instanceof IpcError ? error : spawnFailed(begun, error);
   }
   let outcome: { hosted: HostedTask } | { error: unknown } | null = null;
+  /** How the wait for the hello ended, NOT_YET while it goes on. */
+  let waited: Result = NOT_YET;
   const { promise, resolve, reject } = Promise.withResolvers<HostedTask>();
   /** `code` OK: the hello is in the registers. */
   const finishStart = (code: Result): void => {
     unwatch(watcher);
     starting.delete(onShutdown);
+    waited = code;
     try {
       if (code === OK) outcome = { hosted: hosted(begun, state, readHello(tcb)) };
     } catch (error) {
       outcome = { error: spawnFailed(begun, error) };
     }
     if (outcome === null) {
+      abandon(state);
       const letGo = keepAlive();
       void state.exited.then(() => {
         letGo();
-        reject(endedEarly(begun, state));
+        reject(endedEarly(begun, state, code));
       });
     } else if ('hosted' in outcome) resolve(outcome.hosted);
     else reject(outcome.error as Error);
     giveCallTcb(tcb);
   };
-  const onShutdown = (): void => {
-    unwatch(watcher);
+  // The tcb is free when the task has ended.
+  const onShutdown = (): void =>
     reject(new IpcError('ERR_IPC_SHUTDOWN', `task '${begun.name}' did not start: the system is shutting down`));
-  };
   const watcher: Watcher = {
     tcb,
     polls: false,
@@ -274,24 +277,36 @@ function start(begun: Start): Starting {
   if (waits === NOT_YET) watch(watcher);
   else finishStart(waits);
   const wait = (): HostedTask => {
-    if (outcome === null) finishStart(awaitMessage(tcb, NEVER, NEVER));
-    if (outcome === null) throw awaitEnd(begun, state);
+    if (waited === NOT_YET) finishStart(awaitMessage(tcb, NEVER, NEVER));
+    if (outcome === null) throw awaitEnd(begun, state, waited);
     if ('hosted' in outcome) return outcome.hosted;
     throw outcome.error;
   };
   return { hosted: promise, wait };
 }
 
-const endedEarly = (begun: Start, { error, end: exit }: Running): IpcError =>
-  spawnFailed(begun, error ?? new Error(exit?.reason ?? 'the worker ended before it was ready'));
+/**
+ * Nobody waits for the hello of a task any more: it is ended, if it has not been. It may have been ready all the same,
+ * and would come again.
+ */
+const abandon = ({ origin }: Running): void => request({ kind: 'kill', origin });
+
+/** Why there is no task. `code`: how the wait for its hello ended. */
+function endedEarly(begun: Start, { error, end: exit }: Running, code: Result): IpcError {
+  if (code !== ABORTED) {
+    return spawnFailed(begun, error ?? new Error(exit?.reason ?? 'the worker ended before it was ready'));
+  }
+  const text = `task '${begun.name}' did not start: the wait for it was cancelled`;
+  return new IpcError('ERR_IPC_ABORTED', text, { phase: 'spawn', task: begun.name });
+}
 
 /** Blocks this thread until the supervisor has said why a task ended before it was ready. */
-function awaitEnd(begun: Start, state: Running): IpcError {
+function awaitEnd(begun: Start, state: Running, code: Result): IpcError {
   const ring = new RingWait();
   for (;;) {
     const rung = load(HEADER_RESTARTS);
     hearNow();
-    if (state.end !== null || !ring.sleep(rung, LISTEN_SLICE_ms)) return endedEarly(begun, state);
+    if (state.end !== null || !ring.sleep(rung, LISTEN_SLICE_ms)) return endedEarly(begun, state, code);
   }
 }
 
@@ -311,7 +326,10 @@ function startSync(begun: Start): HostedTask {
     code = finishMessage(self);
   }
   if (code === ORPHANED) throw spawnFailed(begun, new Error('the supervisor of the system has ended'));
-  if (code !== OK) throw awaitEnd(begun, state);
+  if (code !== OK) {
+    abandon(state);
+    throw awaitEnd(begun, state, code);
+  }
   let names: string[];
   try {
     names = readHello(self);

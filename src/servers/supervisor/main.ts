@@ -17,13 +17,14 @@ import { writeLine } from '../console/server.ts';
 import { openInspection } from '../inspect/server.ts';
 import { first } from './first.ts';
 import { lookForDeadlocks, lookForStalls, methodName } from './looks.ts';
-import { beginFirst, endAll, hear, type Parent, serviceTable } from './services.ts';
+import { beginFirst, endAll, hear, lookAfterReplaced, type Parent, serviceTable } from './services.ts';
 
 /**
  * What is looked at from time to time, beside the beat: functions over kernel memory that take no argument and throw
  * nothing. `every_ms` is the time between two calls.
  */
 const checks: { readonly every_ms: number; readonly check: () => void }[] = [
+  { every_ms: BEAT_ms, check: lookAfterReplaced },
   { every_ms: BEAT_ms, check: lookForDeadlocks },
   { every_ms: BEAT_ms, check: () => lookForStalls(sayLine) },
 ];

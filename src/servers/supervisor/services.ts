@@ -22,9 +22,11 @@ import {
   RESTART_ON_FAILURE,
   TASK_ALIVE,
   TASK_ID,
+  TASK_REPLACED,
   TASK_RESTART,
   TASK_RESTARTS,
   TASK_SERVER,
+  TASK_SPARE,
   TASK_STATE,
 } from '../../layout/task.ts';
 import { KIND_MASK, TCB_STATE, tcbOf, WAIT } from '../../layout/tcb.ts';
@@ -77,6 +79,8 @@ interface Incarnation {
   isLoaded: boolean;
   /** Why it was ended from outside. */
   why: string | null;
+  /** It was to be replaced at an earlier look, and nobody had asked for it. */
+  isForgotten: boolean;
 }
 
 const MINUTE_ms = 60_000;
@@ -119,7 +123,7 @@ export function hear(agent: Agent, request: Request): void {
       endService(services.get(request.origin), 'killed');
       break;
     case 'replace':
-      replace(request.taskId, request.timeout_ms);
+      replace(request.taskId, `${request.timeout_ms} ms`);
       break;
     case 'loaded':
       loaded(incarnations.get(agent.taskId), request.names);
@@ -141,6 +145,7 @@ const makeIncarnation = (service: Service, taskId: number, side: MessageChannel 
   side,
   isLoaded: false,
   why: null,
+  isForgotten: false,
 });
 
 function startService(chief: Agent, launch: Launch, start: () => Launched): void {
@@ -226,29 +231,45 @@ function prepareSpare(service: Service): void {
 }
 
 /** A call outlived its timeout in this incarnation: another takes its place at once, and then it is ended. */
-function replace(taskId: number, timeout_ms: number): void {
+function replace(taskId: number, limit: string): void {
   const old = incarnations.get(taskId);
   if (old === undefined || old.service.present !== old || old.service.final !== null) return;
-  const reason = `killed after a call took longer than ${timeout_ms} ms`;
+  const reason = `killed after a call took longer than ${limit}`;
   old.why = reason;
   setReason(recordOf(taskId), reason);
   const { service } = old;
   const next = succeed(service);
-  if (next === null) {
-    giveUp(service, reason);
-  } else {
-    turnAway(peek(recordOf(taskId) + TASK_SERVER));
-  }
+  if (next === null) giveUp(service, reason);
+  else turnAway(peek(recordOf(taskId) + TASK_SERVER));
   // Before the next is launched: the old one keeps a processor busy.
-  void old.launched?.worker.terminate();
+  endIncarnation(old, reason);
   if (next !== null && next.launched === null) launchAgain(next, false);
+}
+
+/**
+ * Who found that an incarnation has hung may have ended before it asked for another. And who did not know that it has
+ * been replaced may stand in its queue still, while it is in native code that nothing can end.
+ */
+export function lookAfterReplaced(): void {
+  for (const incarnation of [...incarnations.values()]) {
+    const record = recordOf(incarnation.taskId);
+    if (load(record + TASK_STATE) !== TASK_REPLACED) continue;
+    if (incarnation.service.present !== incarnation) turnAway(peek(record + TASK_SERVER));
+    else if (incarnation.isForgotten) replace(incarnation.taskId, 'its timeout');
+    else incarnation.isForgotten = true;
+  }
+}
+
+/** The spare, unless it has ended, of which we are about to hear. */
+function readySpare({ spare }: Service): Incarnation | null {
+  return spare !== null && load(recordOf(spare.taskId) + TASK_STATE) === TASK_SPARE ? spare : null;
 }
 
 /** Puts the spare in place of the present incarnation, or the record of a new one. Null: there is no room for one. */
 function succeed(service: Service): Incarnation | null {
   const old = service.present;
   service.restarts++;
-  const next = service.spare ?? nextIncarnation(service, false);
+  const next = readySpare(service) ?? nextIncarnation(service, false);
   if (next === null) return null;
   const record = recordOf(next.taskId);
   poke(record + TASK_RESTARTS, service.restarts);
