@@ -312,6 +312,27 @@ test('DSP0036 a parked caller of a long message to a local thread is waked for i
   store(client + TCB_STATE, running(idOf(client)));
 });
 
+test('DSP0037 generator threads of two processors meet by the inbox: only its own runs a waiting one', () => {
+  const other = makeTask(root.id);
+  const server = makeThread({ home: true, of: other });
+  started.push(server);
+  startBody(other.processor, server, echo() as Body);
+  assert.equal(dispatch(other.processor, 0), false);
+  let answer = 0;
+  const client = home(function* () {
+    operands(server, CALL | 1, 41);
+    assert.equal(yield OP_CALL, OK);
+    answer = registers[R_WORD]!;
+    return OK;
+  });
+  assert.equal(dispatch(processor, 0), false);
+  assert.equal(kindOf(server), HOME_WAIT);
+  assert.equal(firstInQueue(other.processor + PROCESSOR_INBOX), indexOf(client));
+  dispatch(other.processor, 0);
+  dispatch(processor, 0);
+  assert.equal(answer, 42);
+});
+
 test('DSP0032 senders from elsewhere to a busy thread move to its queue and can still withdraw', () => {
   const server = home();
   const clients = [makeThread(), makeThread(), makeThread()];

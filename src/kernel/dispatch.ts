@@ -100,6 +100,7 @@ export const hasBody = (tcb: Tcb): boolean => bodies[indexOfTcb(tcb)] !== undefi
 export function endBody(tcb: Tcb): void {
   bodies[indexOfTcb(tcb)] = undefined;
   passives[indexOfTcb(tcb)] = undefined;
+  if (abroad.includes(tcb)) abroad.splice(abroad.indexOf(tcb), 1);
 }
 
 /**
@@ -190,13 +191,17 @@ function refuse(processor: Processor, self: Tcb, code: Result): number {
   return 0;
 }
 
+/** Whether the state of a thread is ours to change: it is multiplexed on this processor, and of our clan. */
+const isNear = (self: Tcb, partner: Tcb): boolean =>
+  peek(partner + TCB_PROCESSOR) === peek(self + TCB_PROCESSOR) && sameClan(self, partner);
+
 /** A send, or a call when `kind` says so. */
 function performSend(processor: Processor, self: Tcb, index: number, kind: number): number {
   const to = registers[R_SENDER]!;
   const partner = tcbOf(to);
   const state = peek(partner + TCB_STATE);
   const tag = (registers[R_TAG]! & ~TAG_KIND) | kind;
-  if ((state !== homeWaiting(to, ANY_INDEX) && state !== homeWaiting(to, index)) || !sameClan(self, partner)) {
+  if ((state !== homeWaiting(to, ANY_INDEX) && state !== homeWaiting(to, index)) || !isNear(self, partner)) {
     return performSlow(processor, self, to as ThreadId, tag);
   }
   // The direct switch: the message stays in the registers, no queue is touched.
@@ -251,8 +256,8 @@ function performReplyAndReceive(processor: Processor, self: Tcb, index: number):
   const to = registers[R_SENDER]!;
   const partner = tcbOf(to);
   const me = peek(self + TCB_ID);
-  const answered =
-    peek(partner + TCB_STATE) === homeWaiting(to, index) && peek(partner + TCB_SEQUENCE) === registers[R_SEQUENCE];
+  const awaits = peek(partner + TCB_STATE) === homeWaiting(to, index) && isNear(self, partner);
+  const answered = awaits && peek(partner + TCB_SEQUENCE) === registers[R_SEQUENCE];
   if (answered && firstInQueue(queueOf(self)) === 0) {
     poke(partner + TCB_STATE, running(to));
     poke(self + TCB_STATE, homeWaiting(me, ANY_INDEX));

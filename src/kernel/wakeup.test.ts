@@ -4,7 +4,7 @@ import { afterEach, test } from 'node:test';
 import { peek, poke, store } from '../platform/atomics.ts';
 import { ABORTED, OPEN_ONLY, NOT_YET, RECEIVE_TIMEOUT, SEND_TIMEOUT, SPIN_ONLY } from '../layout/message.ts';
 import { ANY_INDEX, WAKEUP_LISTS, WAKEUP_LONG_ms } from '../layout/params.ts';
-import { PROCESSOR_INSPECTED } from '../layout/task.ts';
+import { PROCESSOR_DUE, PROCESSOR_INSPECTED } from '../layout/task.ts';
 import {
   homeWaiting,
   LOCK,
@@ -114,7 +114,7 @@ test('WAK0016 an ipc that ended in time leaves its entry to the next tick', () =
   const tcb = waiting(1005);
   stop(tcb);
   assert.notEqual(listOf(tcb), -1);
-  assert.equal(nextWakeup(processor), 0);
+  assert.equal(nextWakeup(processor, 1000), 0);
   tick(processor, 1000, 1008);
   assert.equal(listOf(tcb), -1);
   assert.equal(isOver(tcb), true);
@@ -128,7 +128,7 @@ test('WAK0017 a thread that is claimed at the tick is neither ended nor forgotte
   assert.notEqual(listOf(tcb), -1);
   // A late reply takes its claim back, and the wait ends by its deadline after all.
   store(tcb + TCB_STATE, open(idOf(tcb)));
-  assert.equal(nextWakeup(processor), 1005);
+  assert.equal(nextWakeup(processor, 1005), 1005);
   tick(processor, 1005, 1013);
   assert.equal(isOver(tcb), true);
 });
@@ -136,7 +136,7 @@ test('WAK0017 a thread that is claimed at the tick is neither ended nor forgotte
 test('WAK0018 a deadline taken back is none', () => {
   const tcb = waiting(1005);
   poke(tcb + TCB_DEADLINE, 0);
-  assert.equal(nextWakeup(processor), 0);
+  assert.equal(nextWakeup(processor, 1000), 0);
   tick(processor, 1000, 1010);
   assert.equal(isOver(tcb), false);
   stop(tcb);
@@ -144,11 +144,11 @@ test('WAK0018 a deadline taken back is none', () => {
 
 test('WAK0019 the clock must tick at the earliest deadline of who still waits', () => {
   const threads = [1900, 1400, 9000].map((deadline_ms) => waiting(deadline_ms));
-  assert.equal(nextWakeup(processor), 1400);
+  assert.equal(nextWakeup(processor, 1000), 1400);
   stop(threads[1]!);
-  assert.equal(nextWakeup(processor), 1900);
+  assert.equal(nextWakeup(processor, 1000), 1900);
   stop(threads[0]!);
-  assert.equal(nextWakeup(processor), 9000);
+  assert.equal(nextWakeup(processor, 1000), 9000);
   stop(threads[2]!);
 });
 
@@ -174,4 +174,24 @@ test('WAK0022 a multiplexed thread is made ready with the code', () => {
   endHomeWait(processor, tcb, ABORTED);
   assert.equal(peek(tcb + TCB_PENDING), 1);
   assert.equal(takeReady(processor), indexOf(tcb));
+});
+
+test('WAK0023 the look for the next deadline ends at the first list that holds it', () => {
+  const threads = Array.from({ length: 32 }, (_, i) => waiting(1001 + i));
+  assert.equal(peek(processor + PROCESSOR_DUE), 1001);
+  for (let time_ms = 1000; time_ms < 1016; time_ms++) {
+    const before = inspected();
+    assert.equal(nextWakeup(processor, time_ms), time_ms + 1);
+    assert.equal(peek(processor + PROCESSOR_DUE), time_ms + 1);
+    assert.ok(inspected() - before <= 32 / WAKEUP_LISTS);
+    tick(processor, time_ms, time_ms + 1);
+  }
+  stop(...threads.slice(16));
+  assert.equal(nextWakeup(processor, 1016), 0);
+  assert.equal(peek(processor + PROCESSOR_DUE), 0);
+  const [near, far] = [waiting(1016 + 20), waiting(1016 + 2 * WAKEUP_LONG_ms)];
+  assert.equal(nextWakeup(processor, 1016), 1036);
+  stop(near);
+  assert.equal(nextWakeup(processor, 1016), 1016 + 2 * WAKEUP_LONG_ms);
+  stop(far);
 });

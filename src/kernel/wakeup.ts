@@ -10,7 +10,8 @@
 import { load, peek, poke, store } from '#atomics';
 import { ERROR, RECEIVE_TIMEOUT, type Result, SEND_TIMEOUT } from '../layout/message.ts';
 import { INDEX_MASK, WAKEUP_LISTS, WAKEUP_LONG_ms } from '../layout/params.ts';
-import { type Processor, PROCESSOR_INSPECTED, PROCESSOR_TICKS, PROCESSOR_WAKEUP } from '../layout/task.ts';
+import { PROCESSOR_DUE, PROCESSOR_INSPECTED, PROCESSOR_TICKS, PROCESSOR_WAKEUP } from '../layout/task.ts';
+import type { Processor } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
   DEAD,
@@ -45,6 +46,8 @@ const listOf = (deadline_ms: number, time_ms: number): number =>
 /** States that `tcb`, which waits or polls, wakes at `deadline_ms` (milliseconds since boot, not 0). */
 export function setWakeup(processor: Processor, tcb: Tcb, deadline_ms: number, time_ms: number): void {
   poke(tcb + TCB_DEADLINE, deadline_ms);
+  const due_ms = peek(processor + PROCESSOR_DUE);
+  if (due_ms === 0 || deadline_ms < due_ms) poke(processor + PROCESSOR_DUE, deadline_ms);
   const list = listOf(deadline_ms, time_ms);
   const present = peek(tcb + TCB_WAKEUP_LIST);
   if (present === list + 1) return;
@@ -98,26 +101,30 @@ function inspect(processor: Processor, list: number, time_ms: number): void {
     const deadline_ms = peek(tcb + TCB_DEADLINE);
     if (deadline_ms === 0 || !waits(tcb)) unlinkWakeup(processor, tcb);
     else if (deadline_ms <= time_ms) expire(processor, tcb);
-    else if (list === LONG_LIST && listOf(deadline_ms, time_ms) !== LONG_LIST) {
-      setWakeup(processor, tcb, deadline_ms, time_ms);
-    }
+    else if (list === LONG_LIST) setWakeup(processor, tcb, deadline_ms, time_ms);
   }
   poke(processor + PROCESSOR_INSPECTED, (peek(processor + PROCESSOR_INSPECTED) + inspected) | 0);
 }
 
-/** The earliest deadline of a thread that still waits, 0 when there is none: when the clock must tick at the latest. */
-export function nextWakeup(processor: Processor): number {
-  let earliest_ms = 0;
-  for (let list = 0; list <= LONG_LIST; list++) {
-    for (let index = peek(processor + PROCESSOR_WAKEUP + list); index !== 0;) {
+/**
+ * States anew when the next tick after that at `time_ms` is due: at the earliest deadline of who waits, 0 for none. The
+ * lists are gone through in the order of the coming milliseconds, up to a deadline that no later list can precede.
+ */
+export function nextWakeup(processor: Processor, time_ms: number): number {
+  let due_ms = 0;
+  let inspected = 0;
+  for (let i = 1; i <= WAKEUP_LISTS + 1 && (due_ms === 0 || due_ms >= time_ms + i); i++) {
+    const list = i > WAKEUP_LISTS ? LONG_LIST : (time_ms + i) & (WAKEUP_LISTS - 1);
+    for (let index = peek(processor + PROCESSOR_WAKEUP + list); index !== 0; inspected++) {
       const tcb = tcbAt(index);
       const deadline_ms = peek(tcb + TCB_DEADLINE);
-      if (deadline_ms !== 0 && waits(tcb) && (earliest_ms === 0 || deadline_ms < earliest_ms))
-        earliest_ms = deadline_ms;
+      if (deadline_ms !== 0 && waits(tcb) && (due_ms === 0 || deadline_ms < due_ms)) due_ms = deadline_ms;
       index = peek(tcb + TCB_WAKEUP_NEXT);
     }
   }
-  return earliest_ms;
+  poke(processor + PROCESSOR_INSPECTED, (peek(processor + PROCESSOR_INSPECTED) + inspected) | 0);
+  poke(processor + PROCESSOR_DUE, due_ms);
+  return due_ms;
 }
 
 /** Ends the wait of a thread whose time has come, unless a partner has claimed it: what has started is waited for. */

@@ -95,6 +95,8 @@ export const PROCESSOR_BOUND = 53;
  * be.
  */
 export const PROCESSOR_STUCK = 54;
+/** No thread in the wakeup lists is due before this time, in ms since boot; 0 when none is due at all. */
+export const PROCESSOR_DUE = 55;
 
 export const taskAt = (index: number): TaskRecord => (TASK_BASE + index * TASK_WORDS) as TaskRecord;
 export const processorAt = (index: number): Processor => (PROCESSOR_BASE + index * PROCESSOR_WORDS) as Processor;
