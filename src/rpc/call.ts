@@ -56,7 +56,8 @@ import {
 } from '../layout/tcb.ts';
 import { agent, holder, idOf, isAttached } from '../user/agent.ts';
 import { COMING, originOf } from '../user/incarnations.ts';
-import { setDeadline, unwatch, watch, type Watcher } from '../user/loop.ts';
+import { setDeadline } from '../user/clock.ts';
+import { unwatch, watch, type Watcher } from '../user/loop.ts';
 import { awaitAnswer } from './answer.ts';
 import { continueStack, joinStacks } from './errors-codec.ts';
 import { type Calling, failure, sendError, takeThrown } from './failure.ts';

@@ -2,10 +2,9 @@
  * Booting a system, and what one can do with it: spawn tasks, find them, look at them, end them.
  */
 import { load, peek, poke, store } from '#atomics';
-import { cancel as cancelWait } from '../kernel/fault.ts';
 import { createTask, createThread, giveWindow } from '../kernel/tcb.ts';
 import { HEADER_SHUTDOWN } from '../layout/map.ts';
-import { ABORTED, NEVER, OK } from '../layout/message.ts';
+import { NEVER, OK } from '../layout/message.ts';
 import { INDEX_MASK } from '../layout/params.ts';
 import {
   TASK_ID,
@@ -56,7 +55,9 @@ import {
   startSystem,
 } from '../user/agent.ts';
 import { COMING, endOf, GONE, incarnationOf, recordOf } from '../user/incarnations.ts';
+import { staysForDeadline } from '../user/clock.ts';
 import { settle, stopLoop } from '../user/loop.ts';
+import { cancelWait, stopThreads } from '../user/threads.ts';
 import { findTask, liveTasks, nameOf, registerName, setName } from '../user/names.ts';
 import {
   callSync,
@@ -332,8 +333,7 @@ class KernelSystem implements System {
   }
 
   cancel(threadId: ThreadId): boolean {
-    const tcb = tcbOf(threadId);
-    return peek(tcb + TCB_ID) === threadId && cancelWait(tcb, ABORTED, holder());
+    return cancelWait(threadId);
   }
 
   shutdown(): Promise<void> {
@@ -358,6 +358,7 @@ async function endSystem(): Promise<void> {
   stopHandlingSignals();
   process.off('beforeExit', stayForLoops);
   stopLoop();
+  stopThreads();
   endLocals();
   endWasmTasks();
   endCalls();
@@ -419,9 +420,12 @@ function describeTask(task: TaskRecord): TaskInfo {
 /** A loop that has just been called is mostly found empty a moment later. */
 let stay_ms = 1;
 
-/** A worker with timers or sockets of its own keeps the process alive, as they would in this thread. */
+/**
+ * A worker with timers or sockets of its own keeps the process alive, as they would in this thread; so does a generator
+ * thread that waits with a deadline.
+ */
 function stayForLoops(): void {
-  if (!someLoopLives()) return;
+  if (staysForDeadline() || !someLoopLives()) return;
   setTimeout(() => {}, stay_ms);
   stay_ms = Math.min(2 * stay_ms, LOOP_PERIOD_ms);
 }

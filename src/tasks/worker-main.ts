@@ -13,7 +13,8 @@ import { type ThreadId } from '../layout/tcb.ts';
 import { poke } from '../platform/atomics.ts';
 import { agent, attach, holder } from '../user/agent.ts';
 import { reasonFor, setReason } from '../user/incarnations.ts';
-import { onLoopIdle } from '../user/loop.ts';
+import { staysForDeadline } from '../user/clock.ts';
+import { isArmed, multiplexes, onLoopIdle, scheduleTurn } from '../user/loop.ts';
 import { setPort } from '../rpc/carry.ts';
 import { putThrown } from '../rpc/failure.ts';
 import { putResult } from '../rpc/payload.ts';
@@ -102,10 +103,30 @@ process.on('beforeExit', () => {
     );
     return;
   }
-  serveInPlace();
+  if (multiplexes) stayForThreads();
+  else serveInPlace();
 });
 
-onLoopIdle(() => poke(agent.task + TASK_LOOP_ALIVE, 1));
+/** A period that never ends. */
+const FOREVER_ms = 2 ** 30;
+let stay: NodeJS.Timeout | null = null;
+
+/**
+ * The loop has nothing but generator threads, which would stand still in a wait in place: it goes on, asleep. The
+ * process does not live for it, unless one of them waits with a deadline.
+ */
+function stayForThreads(): void {
+  poke(agent.task + TASK_LOOP_ALIVE, staysForDeadline() ? 1 : 0);
+  stay ??= setInterval(() => {}, FOREVER_ms);
+  if (!isArmed()) scheduleTurn();
+}
+
+onLoopIdle(() => {
+  poke(agent.task + TASK_LOOP_ALIVE, 1);
+  // Whether anything else keeps the loop is found out anew.
+  if (stay !== null) clearInterval(stay);
+  stay = null;
+});
 
 process.on('uncaughtExceptionMonitor', (error: unknown) => setReason(agent.task, reasonFor(1, error)));
 

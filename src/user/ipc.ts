@@ -11,10 +11,8 @@ import { registers } from '#atomics';
 import * as fast from '../kernel/ipc.ts';
 import * as slow from '../kernel/ipc-slow.ts';
 import { isPassiveHere, callPassive } from '../kernel/dispatch.ts';
-import { cancel } from '../kernel/fault.ts';
 import { incoming, outgoing, stated } from '../kernel/transfer.ts';
 import {
-  ABORTED,
   CALL,
   NEVER,
   R_CUT,
@@ -30,17 +28,36 @@ import {
   TAG_WORDS,
 } from '../layout/message.ts';
 import { ANY_INDEX, MESSAGE_WORDS, STRINGS_MAX } from '../layout/params.ts';
-import { TCB_ACCEPT, TCB_ACCEPT_STATED, TCB_WINDOW, type Tcb, type ThreadId, tcbOf } from '../layout/tcb.ts';
+import { TCB_ACCEPT, TCB_ACCEPT_STATED, TCB_WINDOW, type Tcb, type ThreadId } from '../layout/tcb.ts';
 import { peek, poke } from '../platform/atomics.ts';
 import { bytes } from '../platform/memory.ts';
 import { registerFloats } from '../platform/registers.ts';
-import { agent, holder, idOf, isAttached } from './agent.ts';
+import { agent, idOf, isAttached } from './agent.ts';
+import {
+  cancelWait,
+  isGeneratorThread,
+  type Operation,
+  operation,
+  receiveFromThread,
+  sendToThread,
+  startThread as startGenerator,
+  type ThreadBody,
+} from './threads.ts';
 
-export type { Result, ThreadId };
+export type { Operation, Result, ThreadBody, ThreadId };
 
 function current(): Tcb {
   if (!isAttached()) throw new Error('l3kernel/ipc: this thread belongs to no system; boot() one first');
   return agent.current;
+}
+
+/** The current thread, for an operation that blocks it. */
+function blocking(): Tcb {
+  const self = current();
+  if (isGeneratorThread(idOf(self))) {
+    throw new Error('l3kernel/ipc: a generator thread must not block its agent; yield operation.call() and the like');
+  }
+  return self;
 }
 
 /**
@@ -58,19 +75,28 @@ function makeTag(words: number, strings = 0, method = 0): number {
 function call(to: ThreadId, tag: number, sendTimeout_ms = NEVER, receiveTimeout_ms = NEVER): Result {
   if (isPassiveHere(to)) return callPassive(current(), to, tag | CALL);
   registers[R_CUT] = 0;
-  return fast.call(current(), to, ANY_INDEX, tag | CALL, sendTimeout_ms, receiveTimeout_ms);
+  const self = blocking();
+  if (isGeneratorThread(to)) return sendToThread(self, to, tag | CALL, sendTimeout_ms, receiveTimeout_ms);
+  return fast.call(self, to, ANY_INDEX, tag | CALL, sendTimeout_ms, receiveTimeout_ms);
 }
 
 /** Sends the message of the registers to `to` and waits until it is taken. */
-const send = (to: ThreadId, tag: number, timeout_ms = NEVER): Result => slow.send(current(), to, tag, timeout_ms);
+function send(to: ThreadId, tag: number, timeout_ms = NEVER): Result {
+  const self = blocking();
+  return isGeneratorThread(to) ? sendToThread(self, to, tag, timeout_ms, NEVER) : slow.send(self, to, tag, timeout_ms);
+}
 
 /** Waits for a message of `from`, or of anybody when it is 0. */
-const receive = (from: ThreadId | 0 = 0, timeout_ms = NEVER): Result => slow.receive(current(), from, timeout_ms);
+function receive(from: ThreadId | 0 = 0, timeout_ms = NEVER): Result {
+  const self = blocking();
+  if (from !== 0 && isGeneratorThread(from)) return receiveFromThread(self, from, timeout_ms);
+  return slow.receive(self, from, timeout_ms);
+}
 
 /** Answers the call `sequence` of `to` with the registers and waits for the next message of anybody. */
 function replyAndReceive(to: ThreadId, sequence: number, tag: number, timeout_ms = NEVER): Result {
   registers[R_CUT] = 0;
-  return fast.replyAndReceive(current(), to, sequence, tag | REPLY, timeout_ms);
+  return fast.replyAndReceive(blocking(), to, sequence, tag | REPLY, timeout_ms);
 }
 
 /** Answers the call `sequence` of `to` and goes on. */
@@ -132,9 +158,17 @@ class CancelToken {
 
   /** True when the thread was waiting and its partner had not begun the transfer. */
   cancel(): boolean {
-    const tcb = tcbOf(this.thread);
-    return idOf(tcb) === this.thread && cancel(tcb, ABORTED, holder());
+    return cancelWait(this.thread);
   }
+}
+
+/**
+ * Starts a generator thread of this agent's task and returns its id; it runs when the event loop next turns. It yields
+ * what `operation.call()` and the like make, and is given their results.
+ */
+function startThread(body: ThreadBody): ThreadId {
+  current();
+  return startGenerator(body);
 }
 
 const implementation = {
@@ -157,6 +191,8 @@ const implementation = {
   stringAt,
   acceptInto,
   CancelToken,
+  startThread,
+  operation,
   /** The 16 message words as f64. */
   message: registerFloats.subarray(2, 2 + MESSAGE_WORDS),
   /** The same words as 32 integers. */
@@ -188,6 +224,8 @@ const {
   stringAt: stringAt_,
   acceptInto: acceptInto_,
   CancelToken: CancelToken_,
+  startThread: startThread_,
+  operation: operation_,
   message,
   messageIntegers,
 } = ipc;
@@ -201,6 +239,7 @@ export {
   message,
   messageIntegers,
   methodIn_ as methodIn,
+  operation_ as operation,
   receive_ as receive,
   reply_ as reply,
   replyAndReceive_ as replyAndReceive,
@@ -209,6 +248,7 @@ export {
   sender_ as sender,
   sequence_ as sequence,
   setString_ as setString,
+  startThread_ as startThread,
   stringAt_ as stringAt,
   stringLength_ as stringLength,
   stringsIn_ as stringsIn,

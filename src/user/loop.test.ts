@@ -14,12 +14,12 @@ import { awaitMessage, callSlow, receive, reply, send, startSend } from '../kern
 import { verify } from '../kernel/verify.ts';
 import { now_ms } from '../platform/wait.ts';
 import { agent, detach, idOf, startSystem } from './agent.ts';
+import { setDeadline } from './clock.ts';
 import {
   isListening,
   listen,
   pendingCount,
   scheduleTurn,
-  setDeadline,
   stopListening,
   stopLoop,
   unwatch,

@@ -10,16 +10,15 @@
  * `waitAsync` does not keep a loop alive, so a timer does, exactly while calls are pending.
  */
 import { compareExchange, load, peek, store } from '#atomics';
-import { now_ms } from '#wait';
 import { dispatch, drainInbox, parkAbroad, waitsAbroad } from '../kernel/dispatch.ts';
 import { firstInQueue } from '../kernel/queue.ts';
 import { ring } from '../kernel/park.ts';
-import { nextWakeup, setWakeup, tick } from '../kernel/wakeup.ts';
 import { PROCESSOR_DOORBELL, PROCESSOR_INBOX, PROCESSOR_READY_FIRST, PROCESSOR_STUCK } from '../layout/task.ts';
 import { KIND_MASK, PARKED, POLL, RUN, type Tcb, TCB_BELL, TCB_STATE, WAIT } from '../layout/tcb.ts';
 import { poke } from '../platform/atomics.ts';
 import { waitDoorbell } from '../platform/wait.ts';
 import { agent, isAttached } from './agent.ts';
+import { keepTime, setOnTick, stopTime } from './clock.ts';
 
 /** What happens with the message, or the kernel's result, that has come for a watched thread. */
 export interface Watcher {
@@ -49,9 +48,6 @@ let armed = false;
 let epoch = 0;
 let idleTurns = 0;
 let keepAlive: NodeJS.Timeout | null = null;
-let tickTimer: NodeJS.Timeout | null = null;
-let tickAt_ms = 0;
-let ticked_ms = 0;
 
 /** Watches a thread that waits or polls, until `unwatch`. The loop stays alive for it. */
 export function watch(watcher: Watcher): void {
@@ -102,6 +98,14 @@ export function stopListening(): void {
   if ((state & PARKED) !== 0) compareExchange(tcb + TCB_STATE, state, state & ~PARKED);
 }
 
+/** Whether generator threads live here, who may be rung for at any time and stand still while the agent blocks. */
+export let multiplexes = false;
+export const setMultiplexes = (on: boolean): void => {
+  multiplexes = on;
+};
+
+/** Whether the doorbell is heard. */
+export const isArmed = (): boolean => armed;
 export const isListening = (): boolean => listener !== null;
 
 const doorbell = (): number => agent.processor + PROCESSOR_DOORBELL;
@@ -147,31 +151,7 @@ function scheduleNext(): void {
   setImmediate(turn);
 }
 
-/** Wakes a watched thread at `deadline_ms` (milliseconds since boot) by the wakeup lists. */
-export function setDeadline(tcb: Tcb, deadline_ms: number): void {
-  const time_ms = now_ms();
-  if (ticked_ms === 0) ticked_ms = time_ms;
-  setWakeup(agent.processor, tcb, deadline_ms, time_ms);
-  if (tickTimer === null || deadline_ms < tickAt_ms) armTick(deadline_ms, time_ms);
-}
-
-function armTick(deadline_ms: number, time_ms: number): void {
-  if (tickTimer !== null) clearTimeout(tickTimer);
-  tickAt_ms = deadline_ms;
-  tickTimer = setTimeout(onTick, Math.max(1, deadline_ms - time_ms));
-  tickTimer.unref();
-}
-
-/** The clock interrupt: expired threads run with a timeout, and the next interrupt is set. */
-function onTick(): void {
-  tickTimer = null;
-  const time_ms = now_ms();
-  tick(agent.processor, ticked_ms, time_ms);
-  ticked_ms = time_ms;
-  const next_ms = nextWakeup(agent.processor);
-  if (next_ms !== 0) armTick(Math.max(next_ms, time_ms + 1), time_ms);
-  turn();
-}
+setOnTick(turn);
 
 /** One look at everything watched; schedules the next, or arms the doorbell. */
 function turn(): void {
@@ -182,6 +162,7 @@ function turn(): void {
   if (!scan() && !spin()) idleTurns++;
   else idleTurns = 0;
   const localWork = runLocal();
+  keepTime();
   if (pending.length === 0 && !localWork) keepLoopAlive(false);
   if (pending.length === 0 && !localWork && triesToEnd()) letLoopEnd();
   else if (localWork || (idleTurns < TURNS_IDLE_MAX && (pending.length > 0 || listener !== null))) {
@@ -280,7 +261,7 @@ export const onLoopIdle = (action: () => void): void => {
 function arm(): void {
   // A closed agent lets its loop end, to learn whether anything but its calls keeps it.
   keepLoopAlive((pending.length > 0 && !isClosed()) || waitsAbroad());
-  if (pending.length === 0 && listener === null && !waitsAbroad()) return;
+  if (pending.length === 0 && listener === null && !waitsAbroad() && !multiplexes) return;
   const bell = doorbell();
   const seen = load(bell);
   // A sender that rang between the last look at the inbox and `seen` is in the inbox now.
@@ -341,12 +322,10 @@ export function stopLoop(): void {
   pending.length = 0;
   listener = null;
   if (keepAlive !== null) clearInterval(keepAlive);
-  if (tickTimer !== null) clearTimeout(tickTimer);
+  stopTime();
   if (endTimer !== null) clearTimeout(endTimer);
   endTimer = null;
   keepAlive = null;
-  tickTimer = null;
-  ticked_ms = 0;
   armed = false;
   epoch++;
   // Nobody may sleep on: a waiter of the old system would take the rings of the next one on the same processor.
