@@ -33,6 +33,7 @@ const dist = join(root, 'dist');
 const entries = {
   index: 'src/index.ts',
   ipc: 'src/user/ipc.ts',
+  clock: 'src/servers/clock/api.ts',
   cli: 'src/cli/main.ts',
   // The drop-ins keep their places, for their runners are found beside them.
   'compat/pool/runner': 'src/compat/pool/runner.ts',

@@ -3,6 +3,7 @@
  */
 import { bootstrap } from '#bootstrap';
 import { api } from './tasks/api.ts';
+import './servers/clock/api.ts';
 import type { IpcError as IpcErrorClass } from './rpc/ipc-error.ts';
 import { setBootstrap } from './tasks/supervisor.ts';
 

@@ -13,6 +13,7 @@ import { BEAT_ms } from '../../layout/params.ts';
 import type { TaskId } from '../../layout/task.ts';
 import { attach } from '../../user/agent.ts';
 import type { Notice, SupervisorStart } from '../../tasks/control.ts';
+import { openClock } from '../clock/server.ts';
 import { writeLine } from '../console/server.ts';
 import { openInspection } from '../inspect/server.ts';
 import { first } from './first.ts';
@@ -68,6 +69,7 @@ function begin(start: SupervisorStart): void {
     else hear(main, request);
   });
   for (const { every_ms, check } of checks) setInterval(check, every_ms);
+  openClock();
   // Later: now the program waits for its first answer.
   setTimeout(() => openInspection({ name: start.name, methodName }), BEAT_ms);
 }
