@@ -4,10 +4,12 @@
 import { bootstrap } from '#bootstrap';
 import { api } from './tasks/api.ts';
 import './servers/clock/api.ts';
+import { joinNames } from './servers/names/api.ts';
 import type { IpcError as IpcErrorClass } from './rpc/ipc-error.ts';
 import { setBootstrap } from './tasks/supervisor.ts';
 
 setBootstrap(bootstrap);
+joinNames();
 
 export const { boot, bootSync, task, lookup, move, here, IpcError } = api;
 export type IpcError = IpcErrorClass;

@@ -14,7 +14,6 @@ import {
   TASK_FREE,
   TASK_KIND_SUPERVISOR,
   TASK_PROCESSOR,
-  TASK_REGISTERED,
   TASK_RESTART,
   TASK_STATE,
   taskAt,
@@ -25,6 +24,7 @@ import { agent, createStandingThreads, discardTask } from '../user/agent.ts';
 import { recordOf, ringRestarts, setReason } from '../user/incarnations.ts';
 import { setName } from '../user/names.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
+import { names } from './names.ts';
 import type { Launch, LogTarget, Notice, Request, SupervisorStart } from './control.ts';
 
 /** The texts that workers evaluate. The package's entry states them; in a task nobody needs them. */
@@ -176,7 +176,7 @@ function fail(how: string): void {
     const task = taskAt(index);
     if (load(task + TASK_STATE) === TASK_FREE || isOurs(task)) continue;
     poke(task + TASK_RESTART, 0);
-    poke(task + TASK_REGISTERED, 0);
+    names.release(task);
     setReason(task, failure);
     discardTask(task);
   }

@@ -15,7 +15,6 @@ import {
   TASK_KIND_WASM,
   TASK_KIND_WORKER,
   TASK_PROCESSOR,
-  TASK_REGISTERED,
   TASK_REPLACED,
   TASK_RESTARTS,
   TASK_SERVER,
@@ -58,7 +57,7 @@ import { COMING, endOf, GONE, incarnationOf, recordOf } from '../user/incarnatio
 import { staysForDeadline } from '../user/clock.ts';
 import { settle, stopLoop } from '../user/loop.ts';
 import { cancelWait, stopThreads } from '../user/threads.ts';
-import { findTask, liveTasks, nameOf, registerName, setName } from '../user/names.ts';
+import { liveTasks, nameOf, setName } from '../user/names.ts';
 import {
   callSync,
   dropCallTcbs,
@@ -88,6 +87,7 @@ import { defaultTimeout_ms, setDefaultTimeout } from './here.ts';
 import type { HostedTask, Start, TaskHost } from './host.ts';
 import { endLocals, localCallers, localHost } from './local.ts';
 import { findModule, nameFrom } from './module.ts';
+import { names } from './names.ts';
 import { place } from './wasm/apart.ts';
 import { wasmCallers, wasmHost } from './wasm/host.ts';
 import { endWasmTasks } from './wasm/life.ts';
@@ -233,7 +233,7 @@ function prepare(url: URL | string, options: SpawnOptions, holds = true): { host
 function registered(task: TaskRecord, name: string): boolean {
   let isFree = false;
   try {
-    isFree = registerName(task, name, holder());
+    isFree = names.register(task, name, holder());
   } finally {
     if (!isFree) discardTask(task);
   }
@@ -243,7 +243,7 @@ function registered(task: TaskRecord, name: string): boolean {
 /** A task that did not start leaves its name to the next at once, not at its exit. */
 function forget({ taskId }: Start): void {
   const task = taskAt(taskId & INDEX_MASK);
-  if (peek(task + TASK_ID) === taskId) poke(task + TASK_REGISTERED, 0);
+  if (peek(task + TASK_ID) === taskId) names.release(task);
 }
 
 const noRoom = (what: string): IpcError =>
@@ -552,7 +552,7 @@ async function exitOf(origin: number): Promise<TaskExit> {
 /** The task registered under a name, as one may call it from here. */
 export function lookup(name: string): Task {
   if (!isAttached()) throw new IpcError('ERR_IPC_NO_SUCH_THREAD', 'this thread belongs to no system; boot() one first');
-  const record = findTask(name);
+  const record = names.find(name);
   if (record === null)
     throw new IpcError('ERR_IPC_NO_SUCH_THREAD', `no task is registered as '${name}'`, { task: name });
   const taskId = peek(record + TASK_ID);
@@ -561,19 +561,19 @@ export function lookup(name: string): Task {
   const isHere = kind !== 'worker' && peek(record + TASK_PROCESSOR) === peek(agent.task + TASK_PROCESSOR);
   const callers: Callers | undefined = isHere ? (kind === 'wasm' ? wasmCallers : localCallers) : undefined;
   const ask = callers?.sync ?? callSync;
-  const names = ask(target, METHOD_DESCRIBE, 'exports', inherited(), []) as string[];
+  const exported = ask(target, METHOD_DESCRIBE, 'exports', inherited(), []) as string[];
   return new TaskHandle(
     {
       taskId: taskId as TaskId,
       kind,
       target,
-      names,
+      names: exported,
       get exited() {
         return exitOf(target.origin);
       },
       isAlive: () => incarnationOf(target.origin) !== GONE,
       kill: () => Promise.reject(new IpcError('ERR_IPC_DENIED', `only the task that spawned '${name}' may end it`)),
-      stubs: (exported, options) => makeStubs(target, exported, options, callers),
+      stubs: (functions, options) => makeStubs(target, functions, options, callers),
     },
     inherited(),
   );

@@ -12,7 +12,6 @@ import {
   TASK_KIND_WORKER,
   TASK_LOOP_ALIVE,
   TASK_ORIGIN,
-  TASK_REGISTERED,
   TASK_RESTART,
   TASK_RESTARTS,
   TASK_SPARE,
@@ -60,12 +59,6 @@ export function makeRecord({ chief, launch, origin, restarts, isSpare }: Incarna
 
 /** From here on whoever looks for the present incarnation finds this one. */
 export const reveal = (task: TaskRecord, origin: number): void => store(task + TASK_ORIGIN, origin);
-
-/** The name of a task goes to its next incarnation: at no time has nobody it. */
-export function moveName(from: TaskRecord, to: TaskRecord): void {
-  store(to + TASK_REGISTERED, peek(from + TASK_REGISTERED));
-  store(from + TASK_REGISTERED, 0);
-}
 
 /** Repairs what a dead task leaves behind, and gives its records back; the end stays readable until they are reused. */
 export function bury(taskId: number, code: number, reason: string): void {

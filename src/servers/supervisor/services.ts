@@ -36,7 +36,8 @@ import { errorToPlain } from '../../rpc/errors-codec.ts';
 import type { Launch, Notice, Request } from '../../tasks/control.ts';
 import { type Common, type Launched, launchWorker } from '../../tasks/launch.ts';
 import type { First } from './first.ts';
-import { bury, makeRecord, moveName, orphansOf, reveal, turnAway } from './records.ts';
+import { pass } from '../names/server.ts';
+import { bury, makeRecord, orphansOf, reveal, turnAway } from './records.ts';
 
 /** What the services need of the agent that keeps them. */
 export interface Parent {
@@ -274,7 +275,7 @@ function succeed(service: Service): Incarnation | null {
   const record = recordOf(next.taskId);
   poke(record + TASK_RESTARTS, service.restarts);
   service.present = next;
-  moveName(recordOf(old.taskId), record);
+  pass(recordOf(old.taskId), record);
   // The chief has the side port before anybody can call.
   const { port1 } = next.side!;
   const notice: Notice = { kind: 'restarted', before: old.taskId, taskId: next.taskId, port: port1 };
