@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
 import { after, before, test } from 'node:test';
-import { boot, type System, type Task } from '../index.ts';
+import { boot, type System, type Task } from '../../src/index.ts';
 
 interface Seen {
   readonly event: string;
@@ -14,8 +14,8 @@ interface Seen {
 }
 
 const EVENTS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const;
-const url = new URL('../../test/conformance/fixtures/calls.ts', import.meta.url);
-type Exports = typeof import('../../test/conformance/fixtures/calls.ts');
+const url = new URL('./fixtures/calls.ts', import.meta.url);
+type Exports = typeof import('./fixtures/calls.ts');
 
 let system: System;
 let tasks: Task<Exports>[];
