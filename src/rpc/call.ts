@@ -276,7 +276,7 @@ class PendingCall implements Watcher {
   readonly resolve: (value: unknown) => void;
   private readonly tag: number;
   /** The message, while it waits for a tcb: words, and the bytes of a stream. */
-  private words: Int32Array | null = null;
+  private words: number[] | null = null;
   private bytes: Uint8Array | null = null;
   private awaited = 0;
   /** The thread that answers, when it is not the target's server thread. */
@@ -304,13 +304,17 @@ class PendingCall implements Watcher {
 
   /** Copies the message out of the registers: it has to wait. */
   keep(): void {
-    const words = (this.tag & TAG_WORDS) << 1;
-    this.words = registers.slice(R_WORD, R_WORD + words);
+    const count = (this.tag & TAG_WORDS) << 1;
+    // An array, which is made in a tenth of the time that a typed one takes.
+    const words: number[] = [];
+    for (let i = 0; i < count; i++) words.push(registers[R_WORD + i]!);
+    this.words = words;
     if ((this.tag & TAG_STRINGS) !== 0) this.bytes = outgoing[0]!.slice(0, registers[R_STRING]);
   }
 
   private restore(): void {
-    if (this.words !== null) registers.set(this.words, R_WORD);
+    const { words } = this;
+    if (words !== null) for (let i = 0; i < words.length; i++) registers[R_WORD + i] = words[i]!;
     if (this.bytes !== null) {
       outgoing[0] = this.bytes;
       registers[R_STRING] = this.bytes.length;

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { countThreads } from '../../test/support/records.ts';
 import { peek } from '../platform/atomics.ts';
 import { verify } from '../kernel/verify.ts';
-import { HEADER_THREADS } from '../layout/map.ts';
 import { WAKEUP_LISTS } from '../layout/params.ts';
 import { PROCESSOR_DUE, PROCESSOR_INSPECTED, PROCESSOR_TICKS } from '../layout/task.ts';
 import { agent, detach, idOf, startSystem } from './agent.ts';
@@ -13,7 +13,7 @@ import { stopLoop } from './loop.ts';
 import { cancelWait, stopThreads } from './threads.ts';
 
 startSystem({});
-const before = peek(HEADER_THREADS);
+const before = countThreads();
 const limit_ms = 5000;
 after(() => {
   stopThreads();
@@ -61,7 +61,7 @@ test('generator threads call each other, and give their records back at their en
   });
   assert.equal(await client.end, 499_500);
   await pause(1);
-  assert.equal(peek(HEADER_THREADS), before + 1);
+  assert.equal(countThreads(), before + 1);
 });
 
 test('ordinary code calls a generator thread of its own agent in place', () => {

@@ -273,7 +273,7 @@ function awaitThreads(self: Tcb, sendTimeout_ms: number, receiveTimeout_ms: numb
     const kind = state & KIND_MASK;
     if (kind === RUN) return awaitMessage(self, sendTimeout_ms, receiveTimeout_ms, target);
     if (kind === WAIT && target !== 0) {
-      continueSend(self, target);
+      continueSend(self);
       target = 0;
       began_ms = now_ms();
     }

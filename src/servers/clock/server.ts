@@ -65,7 +65,7 @@ function open(): void {
   for (let served = 0; served < REQUESTS_PER_TURN; served++) {
     const code = receive(agent.server, 0, OPEN_ONLY);
     if (code === NOT_YET) {
-      listen({ tcb: agent.server, polls: false, onTaken: () => {}, onMessage });
+      listen({ tcb: agent.server, number: 0, polls: false, onTaken: () => {}, onMessage });
       return;
     }
     serve(code);
