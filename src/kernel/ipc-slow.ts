@@ -57,7 +57,6 @@ import {
   TCB_SEQUENCE,
   TCB_STATE,
   TCB_TAG,
-  TCB_TRANSFER,
   tcbAt,
   tcbOf,
   WAIT,
@@ -185,8 +184,6 @@ function push(self: Tcb, partner: Tcb, tag: number, sequence: number): Result {
 function publish(self: Tcb, partner: Tcb, to: number, tag: number): Result {
   const pieces = inPieces(partner, tag);
   countSent(self);
-  // Said before the partner can die of it: its window is not used again while we write there.
-  if (pieces) store(self + TCB_TRANSFER, to);
   // SYNC POINT: pairs with awaitMessage of the partner.
   if ((exchange(partner + TCB_STATE, running(to)) & PARKED) !== 0) wake(partner);
   return pieces ? sendPieces(self, to, stringsIn(tag)) : OK;

@@ -45,7 +45,6 @@ export const defects: readonly Defect[] = [
     about: 'the partner of a long transfer was a plain word: the sender and the repair could miss each other',
     edits: [
       ['src/kernel/fault.ts', 'load(tcb + TCB_TRANSFER)', 'peek(tcb + TCB_TRANSFER)'],
-      [slow, '  if (pieces) store(self + TCB_TRANSFER, to);\n', ''],
       [
         'src/kernel/transfer.ts',
         'store(self + TCB_TRANSFER, to);\n  // The repair',

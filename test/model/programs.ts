@@ -104,6 +104,16 @@ export function callTimes(self: Tcb, to: ThreadId, times: number, send_ms: numbe
   }
 }
 
+/** Calls `to`, and may give up, then again, and may not. */
+export function callAgain(self: Tcb, to: ThreadId, send_ms: number): void {
+  for (let n = 1; n <= 2; n++) {
+    registers[R_WORD] = wordOf(self, n);
+    const result = call(self, to, ANY_INDEX, CALL | 1, n === 1 ? send_ms : NEVER, NEVER);
+    if (result === OK) claimAnswer(self, to, n);
+    note(ENDED_WITH, n, result);
+  }
+}
+
 /** Calls `first`, then `second`. */
 export function callBoth(self: Tcb, first: ThreadId, second: ThreadId): void {
   for (let n = 1; n <= 2; n++) {

@@ -90,6 +90,10 @@ function taken(
   return null;
 }
 
+/** Who was to repair has done so, if there was a death. */
+const repaired = (end: End, died: boolean): string | null =>
+  !died || end.of('reaper').isAtEnd ? null : 'the repair does not end';
+
 /** How many threads there are, of those with an index up to `last`. */
 function threadsAre(end: End, last: number, count: number): string | null {
   let found = 0;
@@ -179,6 +183,7 @@ function killed(
     check(end) {
       const died = end.of(victim).killed;
       return firstOf(
+        repaired(end, died),
         threadsAre(end, 3, died && frees ? 2 : 3),
         endedWith(end, 'client', times, OK, ...(died ? DEAD_PARTNER : [])),
         taken(end, 'server', ['client'], [OK], [NOT_TAKEN, NO_SUCH_THREAD]),
@@ -225,6 +230,7 @@ function strings(
       const died = victim !== undefined && end.of(victim).killed;
       const dead = died ? DEAD_PARTNER : [];
       return firstOf(
+        repaired(end, died),
         endedWith(end, 'client', 1, OK, ...dead, ...(receive_ms === NEVER ? [] : [RECEIVE_TIMEOUT])),
         end.of('server').results.size === 0 ? null : endedWith(end, 'server', 1, OK, ...dead),
         taken(end, 'server', ['client'], died ? [] : [OK], [NOT_TAKEN, NO_SUCH_THREAD]),
@@ -298,6 +304,7 @@ function homeServer(
   program: 'runPassive' | 'runBody',
   times: readonly number[],
   send_ms: number,
+  calls: 'callTimes' | 'callAgain' = 'callTimes',
 ): Pick<Scenario, 'build' | 'check' | 'threads' | 'tasks'> {
   const names = ['client A', 'client B'].slice(0, times.length);
   return {
@@ -308,13 +315,18 @@ function homeServer(
       const home = system.task(main);
       const [h, s] = [system.thread('home', home), system.thread('server', home, 0, true)];
       system.callsFor(home, h);
-      const clients = names.map((name, i) => client(system, name, system.thread(name, main), s, times[i]!, send_ms));
+      const clients = names.map((name, i) =>
+        calls === 'callTimes'
+          ? client(system, name, system.thread(name, main), s, times[i]!, send_ms)
+          : { name, program: calls, args: [system.thread(name, main), system.idOf(s), send_ms] },
+      );
       return [{ name: 'server', program, args: program === 'runBody' ? [s, 0, 0] : [s, 0], rests: true }, ...clients];
     },
     check: (end) =>
       firstOf(
         ...names.map((name, i) => endedWith(end, name, times[i]!, OK, ...(send_ms === NEVER ? [] : [SEND_TIMEOUT]))),
         taken(end, 'server', names, [OK], [SEND_TIMEOUT]),
+        calls === 'callTimes' || end.of('client A').results.get(2) === OK ? null : 'the second call gave up',
       ),
   };
 }
@@ -697,7 +709,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'home-generator',
     about: 'a generator thread, multiplexed, and 2 callers of other processors, 1 call each',
-    preemptions: 2,
+    preemptions: 1,
     ...homeServer('runBody', [1, 1], NEVER),
   },
   {
@@ -735,6 +747,11 @@ export const scenarios: readonly Scenario[] = [
       return [server(s), { name: 'client', program: 'runBody', args: [c, system.idOf(s), 2], rests: true }];
     },
     check: (end) => endedWith(end, 'client', 2, OK),
+  },
+  {
+    name: 'home-again',
+    about: 'a multiplexed thread and a caller of another processor that gives up, and calls again without a limit',
+    ...homeServer('runPassive', [2], SHORT_ms, 'callAgain'),
   },
   {
     name: 'home-timeouts',

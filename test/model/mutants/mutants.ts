@@ -305,8 +305,8 @@ const checks: readonly Mutant[] = [
   {
     name: 'a thread may call itself',
     file: 'kernel/ipc-slow.ts',
-    find: '  if (to === me) return DEADLOCK;\n  const known = checkThread(to);',
-    replace: '  const known = checkThread(to);',
+    find: '  if (to === me) return DEADLOCK;\n  const via',
+    replace: '  const via',
     harm: 'a task that calls itself hangs without a word',
     scenario: REFERENCE,
   },
@@ -380,8 +380,8 @@ const ends: readonly Mutant[] = [
   {
     name: 'a sender that was cancelled believes that it was taken',
     file: 'kernel/ipc-slow.ts',
-    find: 'return phase === POLL && peek(self + TCB_SENDER) === me ? sent(self, target) : received(self);',
-    replace: 'return phase === POLL ? sent(self, target) : received(self);',
+    find: 'return phase === POLL && peek(self + TCB_SENDER) === me ? sent(self) : received(self);',
+    replace: 'return phase === POLL ? sent(self) : received(self);',
     harm: 'an aborted send says OK, and nobody has the message',
     scenario: 'abort-in-queue',
   },
@@ -551,7 +551,7 @@ const deaths: readonly Mutant[] = [
   {
     name: 'a transfer does not ask whether its partner lives',
     file: 'kernel/transfer.ts',
-    find: '    if (load(partner + TCB_STATE) === DEAD || peek(partner + TCB_ID) !== id) return -1;\n',
+    find: '    else if (isGone(partner)) return false;\n',
     replace: '',
     harm: 'a large buffer to a task that has just died hangs its sender',
     scenario: 'pieces-kill-server',
@@ -590,12 +590,108 @@ const deaths: readonly Mutant[] = [
   },
 ];
 
+const records: readonly Mutant[] = [
+  {
+    name: 'a sender does not look whether its partner died before it sends pieces',
+    file: 'kernel/transfer.ts',
+    find: '  if (isGone(to)) return endTransfer(self, PEER_GONE);\n',
+    replace: '',
+    harm: 'bytes for a task that has died arrive in the window of another',
+    scenario: 'window-free',
+  },
+  {
+    name: 'the end of a long transfer does not ring the repair',
+    file: 'kernel/transfer.ts',
+    find: '  notify(self + TCB_TRANSFER);\n',
+    replace: '',
+    harm: 'a restart waits a quarter of a second for a copy that has ended',
+    scenario: 'window-free',
+  },
+  {
+    name: 'the repair does not settle what a dead holder of the windows had begun',
+    file: 'kernel/fault.ts',
+    find: '    settleWindows(threadsEnd());\n',
+    replace: '',
+    harm: 'two threads get one window',
+    scenario: 'make-kill',
+  },
+  {
+    name: 'a window is handed out before its thread has it',
+    file: 'kernel/window.ts',
+    find: '    poke(tcb + TCB_WINDOW, at);\n    if (free === 0) poke(HEADER_WINDOW_NEXT, at + size_bytes);\n    else poke(list, peek(at >> 2));\n',
+    replace:
+      '    if (free === 0) poke(HEADER_WINDOW_NEXT, at + size_bytes);\n    else poke(list, peek(at >> 2));\n    poke(tcb + TCB_WINDOW, at);\n',
+    harm: 'each worker that is killed while it starts takes a window along',
+    scenario: 'make-kill',
+  },
+  {
+    name: 'a record is free before it is wiped',
+    file: 'kernel/tcb.ts',
+    find: '  for (let i = 1; i < TCB_ID; i++) if (',
+    replace: '  store(tcb + TCB_TAKEN, 0);\n  for (let i = 1; i < TCB_ID; i++) if (',
+    harm: 'a new thread is wiped while it runs',
+    scenario: 'make-kill',
+  },
+];
+
+const multiplexed: readonly Mutant[] = [
+  {
+    name: 'a sender to a multiplexed thread does not ring its processor',
+    file: 'kernel/ipc-slow.ts',
+    find: '    if (isHome) ring(doorbellOf(partner));\n',
+    replace: '',
+    harm: 'a call to a wasm task in an idle agent waits until that agent wakes for another reason',
+    scenario: 'home-passive',
+  },
+  {
+    name: 'a sender stands in no queue while it moves out of the inbox',
+    file: 'kernel/queue.ts',
+    find: '  unlink(inbox, sender, queue);\n',
+    replace: '  unlink(inbox, sender, 0);\n  store(sender + TCB_POLL_QUEUE, queue);\n',
+    harm: 'a caller of a wasm task that times out just then stays in its queue, and breaks it with its next call',
+    scenario: 'home-timeout',
+  },
+  {
+    name: 'a sender in the inbox is looked at without the lock',
+    file: 'kernel/queue.ts',
+    find: '  let target = 0;\n  lockQueue(inbox, holder);\n  for (let first = peek(inbox + FIRST); first !== 0 && target === 0; first = peek(inbox + FIRST)) {\n    const sender = tcbAt(first);\n    const state = load(sender + TCB_STATE);\n',
+    replace:
+      '  let target = 0;\n  const seen = load(tcbAt(load(inbox + FIRST)) + TCB_STATE);\n  lockQueue(inbox, holder);\n  for (let first = peek(inbox + FIRST); first !== 0 && target === 0; first = peek(inbox + FIRST)) {\n    const sender = tcbAt(first);\n    const state = seen;\n',
+    harm: 'a caller of a wasm task that times out and calls again just then is thrown out, and hangs',
+    scenario: 'home-again',
+  },
+  {
+    name: 'a thread that waits does not take the sender that was moved to its queue',
+    file: 'kernel/dispatch.ts',
+    find: '    if ((state & KIND_MASK) !== HOME_WAIT) continue;\n',
+    replace: '    if ((state & KIND_MASK) !== 0) continue;\n',
+    harm: 'every call to an idle wasm task of another agent hangs',
+    scenario: 'home-passive',
+  },
+  {
+    name: 'an answer to another processor is not published',
+    file: 'kernel/dispatch.ts',
+    find: '    reply(self, to as ThreadId, registers[R_SEQUENCE]!, registers[R_TAG]!);\n',
+    replace: '',
+    harm: 'every call to a wasm task of another agent hangs',
+    scenario: 'home-passive',
+  },
+  {
+    name: 'a thread that waits for another processor is not marked as parked',
+    file: 'kernel/dispatch.ts',
+    find: 'compareExchange(at, state, state | PARKED) !== state) quiet = false;',
+    replace: 'compareExchange(at, state, state) !== state) quiet = false;',
+    harm: 'the answer to a local thread waits until its agent wakes for another reason',
+    scenario: 'home-client',
+  },
+];
+
 const pieces: readonly Mutant[] = [
   {
     name: 'a sender fills a half of the window that is not drained',
     file: 'kernel/transfer.ts',
-    find: 'piece - PIECES + 1, self)',
-    replace: 'piece - PIECES, self)',
+    find: 'piece - PIECES + 1, to)',
+    replace: 'piece - PIECES, to)',
     harm: 'a large buffer arrives with parts of it twice',
     scenario: 'pieces',
   },
@@ -645,5 +741,7 @@ export const mutants: readonly Mutant[] = [
   ...sleeps,
   ...queues,
   ...deaths,
+  ...records,
+  ...multiplexed,
   ...pieces,
 ];
