@@ -128,12 +128,12 @@ export function freeThread(tcb: Tcb, holder: number): void {
 /** Makes a task whose chief is `chief` (0 for the first), with a processor of its own unless one is given. */
 export function createTask(chief: TaskId, kind: number, processor: Processor | 0): TaskId {
   const max = peek(HEADER_TASKS_MAX);
-  const index = takeIndex(HEADER_TASK_CURSOR, max, taskAt(0) + TASK_STATE, TASK_WORDS, TASK_STARTING);
+  const index = takeIndex(HEADER_TASK_CURSOR, max, taskAt(0) + TASK_STATE, TASK_WORDS, ~chief);
   if (index === 0) return 0 as TaskId;
   const task = taskAt(index);
   const generation = generationOf(peek(task + TASK_ID)) + 1;
   const id = threadIdOf(index, generation > GENERATION_MASK ? 1 : generation) as number as TaskId;
-  for (let i = 1; i < TASK_WORDS; i++) poke(task + i, 0);
+  for (let i = TASK_ID + 1; i < TASK_WORDS; i++) poke(task + i, 0);
   poke(task + TASK_ID, id);
   poke(task + TASK_CHIEF, chief);
   poke(task + TASK_DEPTH, chief === 0 ? 0 : peek(taskAt(chief & INDEX_MASK) + TASK_DEPTH) + 1);

@@ -19,7 +19,7 @@ export const PROCESSOR_BASE = TASK_BASE + TASKS_VIRTUAL * TASK_WORDS;
 /** First word behind the tables: the windows begin here. */
 export const WINDOWS_BASE = PROCESSOR_BASE + TASKS_VIRTUAL * PROCESSOR_WORDS;
 
-/** 0 free, else one of TASK_*. */
+/** 0 free, else one of TASK_*; or ~id of the chief that has taken the record and writes it. */
 export const TASK_STATE = 0;
 export const TASK_FREE = 0;
 export const TASK_STARTING = 1;

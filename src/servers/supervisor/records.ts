@@ -1,5 +1,5 @@
 /** Task records under the supervisor's hands: making those of further incarnations, and burying the dead. */
-import { load, peek, poke, store } from '#atomics';
+import { compareExchange, load, peek, poke, store } from '#atomics';
 import { endWait } from '../../kernel/fault.ts';
 import { createTask } from '../../kernel/tcb.ts';
 import { HEADER_TASKS_MAX, HEADER_THREADS_MAX } from '../../layout/map.ts';
@@ -77,6 +77,13 @@ export function orphansOf(chief: number): number[] {
     if (load(task + TASK_STATE) !== TASK_FREE && peek(task + TASK_CHIEF) === chief) found.push(peek(task + TASK_ID));
   }
   return found;
+}
+
+/** Gives back what a task had taken, and was writing, when it was ended: there are no threads in it yet. */
+export function freeUnwritten(chief: number): void {
+  for (let index = 1; index <= peek(HEADER_TASKS_MAX); index++) {
+    compareExchange(taskAt(index) + TASK_STATE, ~chief, TASK_FREE);
+  }
 }
 
 /** Sends away whoever stands in the queue of a server that will never look at it again. */

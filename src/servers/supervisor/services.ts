@@ -37,7 +37,7 @@ import type { Launch, Notice, Request } from '../../tasks/control.ts';
 import { type Common, type Launched, launchWorker } from '../../tasks/launch.ts';
 import type { First } from './first.ts';
 import { pass } from '../names/server.ts';
-import { bury, makeRecord, orphansOf, reveal, turnAway } from './records.ts';
+import { bury, freeUnwritten, makeRecord, orphansOf, reveal, turnAway } from './records.ts';
 
 /** What the services need of the agent that keeps them. */
 export interface Parent {
@@ -408,6 +408,7 @@ function buryWithClan(taskId: number, code: number, reason: string): void {
   for (const orphan of orphansOf(taskId)) {
     if (!incarnations.has(orphan)) bury(orphan, 1, 'its chief has ended');
   }
+  freeUnwritten(taskId);
   bury(taskId, code, reason);
 }
 

@@ -467,8 +467,8 @@ const queues: readonly Mutant[] = [
   {
     name: 'who takes himself out of a queue does not look again under the lock',
     file: 'kernel/queue.ts',
-    find: 'if (load(entry + TCB_POLL_QUEUE) === queue) unlink(queue, entry);',
-    replace: 'unlink(queue, entry);',
+    find: 'if (load(entry + TCB_POLL_QUEUE) === queue) unlink(queue, entry, 0);',
+    replace: 'unlink(queue, entry, 0);',
     harm: 'two take one entry out, and with it everybody behind it',
     scenario: 'send-2',
   },
