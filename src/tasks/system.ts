@@ -524,7 +524,9 @@ class LazyTask implements Task {
   }
 
   async kill(): Promise<void> {
-    if (this.started !== null || this.starting !== null) await (await this.taskLater()).kill();
+    // At once, if it can be: a program that only makes `.sync` calls does not come to what it awaits.
+    if (this.started !== null) await this.started.kill();
+    else if (this.starting !== null) await (await this.taskLater()).kill();
   }
 }
 

@@ -288,6 +288,20 @@ guarded('one call at a time is enough', async () => {
   assertNothingLeft();
 });
 
+systemTest('kill() of a task() ends it while its program never comes to its event loop', async (system) => {
+  const t = task<any>(calls);
+  t.sync.add(1, 2);
+  const { id } = t;
+  const killed = t.kill();
+  const nothing = new Int32Array(new SharedArrayBuffer(4));
+  const limit_ms = performance.now() + 5000;
+  while (system.tasks().some((info) => info.id === id)) {
+    assert.ok(performance.now() < limit_ms, 'it lives');
+    Atomics.wait(nothing, 0, 0, 10);
+  }
+  await killed;
+});
+
 systemTest('task() starts at its first call, once, however it is called', async (system) => {
   const t = task<any>(calls, { name: 'lazy' });
   assert.equal(tasksOf(system).length, 1);
