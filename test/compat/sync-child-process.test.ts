@@ -54,17 +54,33 @@ const none = new SyncChildProcess('/nope/nothing');
 assert.throws(() => none.next(), /spawn \\/nope\\/nothing ENOENT/);
 assert.deepEqual(none.next(), { done: true, value: { type: 'exit' } });
 assert.deepEqual(none.next(), { done: true, value: undefined });
-const deaf = sh('exec <&-; echo ready; sleep 0.3; exit 4');
+// It lives until it is killed, so that the write fails for its pipe, on a slow machine too.
+const deaf = sh('exec <&-; echo ready; exec sleep 100');
 deaf.next();
 deaf.stdin.write('x');
 assert.throws(() => deaf.next(), /write EPIPE/);
-assert.equal(collect(deaf).code, 4);
+deaf.kill();
+assert.equal(collect(deaf).signal, 'SIGTERM');
 // The event loop turns while the child writes and ends.
 const late = sh('echo a; sleep 0.1; echo b; exit 5');
 await new Promise((resolve) => setTimeout(resolve, 400));
 assert.deepEqual(collect(late), { out: 'a\\nb\\n', err: '', type: 'exit', code: 5 });
 sleep(1);
 console.log('ok');
+`,
+  'several.mjs': `
+import { SyncChildProcess } from 'sync-child-process';
+import { readdirSync } from 'node:fs';
+// At the same time, and asked in another order than they answer.
+const children = ['a', 'b', 'c'].map((letter) => new SyncChildProcess('sh', ['-c', 'echo ' + letter + '; read line; echo $line']));
+for (const child of children.toReversed()) console.log(String(child.next().value.data).trim());
+for (const [i, child] of children.entries()) child.stdin.write(i + '\\n');
+for (const child of children) console.log(String(child.next().value.data).trim(), child.next().done);
+// The program never comes to its event loop, in which nothing may pile up.
+const threads = () => readdirSync('/proc/self/task').length;
+const before = process.platform === 'linux' ? threads() : 0;
+for (let i = 0; i < 5; i++) { const child = new SyncChildProcess('true'); while (!child.next().done); child.kill(); }
+console.log(process.platform === 'linux' ? threads() - before : 0);
 `,
   'readme.cjs': `
 const { SyncChildProcess } = require('sync-child-process');
@@ -91,6 +107,10 @@ for (const kind of ['direct', 'relay']) {
     const { stdout, stderr, status } = project.run('main.mjs', [], { env });
     assert.equal(stdout, 'ok\n', stderr);
     assert.equal(status, 0);
+  });
+  test(`several children at a time, ${kind}`, () => {
+    const { stdout, stderr } = project.run('several.mjs', [], { env });
+    assert.equal(stdout, 'c\nb\na\n0 true\n1 true\n2 true\n0\n', stderr);
   });
   test(`the example of the README, ${kind}`, () => {
     assert.equal(project.run('readme.cjs', [], { env }).stdout, '1312\n0\n');
