@@ -69,6 +69,8 @@ export type Request =
   | { readonly kind: 'spawn'; readonly launch: Launch }
   /** Ends a task for good; by its origin. */
   | { readonly kind: 'kill'; readonly origin: number }
+  /** The hello of a task is not waited for any more; by its origin. */
+  | { readonly kind: 'abandon'; readonly origin: number }
   /** A call outlived its timeout: the incarnation is REPLACED already. */
   | { readonly kind: 'replace'; readonly taskId: number; readonly timeout_ms: number }
   /** Of a worker: its module is loaded. */

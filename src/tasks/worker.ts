@@ -289,7 +289,7 @@ function start(begun: Start): Starting {
  * Nobody waits for the hello of a task any more: it is ended, if it has not been. It may have been ready all the same,
  * and would come again.
  */
-const abandon = ({ origin }: Running): void => request({ kind: 'kill', origin });
+const abandon = ({ origin }: Running): void => request({ kind: 'abandon', origin });
 
 /** Why there is no task. `code`: how the wait for its hello ended. */
 function endedEarly(begun: Start, { error, end: exit }: Running, code: Result): IpcError {

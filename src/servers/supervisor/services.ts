@@ -21,6 +21,7 @@ import {
   RESTART_ALWAYS,
   RESTART_ON_FAILURE,
   TASK_ALIVE,
+  TASK_DEAD,
   TASK_ID,
   TASK_REPLACED,
   TASK_RESTART,
@@ -122,6 +123,9 @@ export function hear(agent: Agent, request: Request): void {
       break;
     case 'kill':
       endService(services.get(request.origin), 'killed');
+      break;
+    case 'abandon':
+      abandon(services.get(request.origin));
       break;
     case 'replace':
       replace(request.taskId, `${request.timeout_ms} ms`);
@@ -410,6 +414,13 @@ function buryWithClan(taskId: number, code: number, reason: string): void {
   }
   freeUnwritten(taskId);
   bury(taskId, code, reason);
+}
+
+/** Its spawner does not wait for it any more. What ends by itself does so with its own code and reason. */
+function abandon(service: Service | undefined): void {
+  if (service === undefined) return;
+  if (load(recordOf(service.present.taskId) + TASK_STATE) === TASK_DEAD) service.final ??= 'it was not waited for';
+  else endService(service, 'it was not waited for');
 }
 
 /** Ends a service for good. */
