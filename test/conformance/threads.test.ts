@@ -46,6 +46,27 @@ systemTest('a call between generator threads of two agents', async (system) => {
   assert.equal(sum, 1024);
 });
 
+systemTest('strings go to a generator thread of another agent and back, long ones in pieces', async (system) => {
+  const worker = await system.spawn<Threads>(fixture('threads.ts'));
+  const id = worker.sync.reverser() as ipc.ThreadId;
+  for (const length of [5, 60_000, 3_000_000]) {
+    const bytes = Uint8Array.from({ length }, (_, i) => i * 7);
+    ipc.setString(0, bytes);
+    assert.equal(ipc.call(id, ipc.makeTag(0, 1), limit_ms, limit_ms), ipc.OK);
+    assert.deepEqual(ipc.stringAt(0).slice(), bytes.slice().reverse());
+  }
+  const answer = await new Promise((resolve) => {
+    ipc.startThread(function* () {
+      ipc.setString(0, new Uint8Array(70_000));
+      assert.throws(() => ipc.operation.call(id, ipc.makeTag(0, 1)), /fit a window/);
+      ipc.setString(0, Uint8Array.of(1, 2, 3));
+      const result = yield ipc.operation.call(id, ipc.makeTag(0, 1));
+      resolve([result, ...ipc.stringAt(0)]);
+    });
+  });
+  assert.deepEqual(answer, [ipc.OK, 3, 2, 1]);
+});
+
 guarded('a program lives for a thread that waits with a deadline, and ends when none does', async () => {
   const { code, stdout, stderr } = await runProgram('threads-main.ts');
   assert.equal(stderr, '');

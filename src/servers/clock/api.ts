@@ -1,6 +1,6 @@
 /**
- * `l3kernel/clock`: time for code that waits in place, where no timer of the event loop comes. All functions act for the
- * current thread, as those of `l3kernel/ipc` do; and as there, several copies of the package in an agent are one.
+ * `l3kernel/clock`: time for code that waits in place, where no timer of the event loop comes. All functions act for
+ * the current thread, as those of `l3kernel/ipc` do; and as there, several copies of the package in an agent are one.
  */
 import { peek } from '#atomics';
 import { TASK_CALLER, TASK_KIND, TASK_KIND_SUPERVISOR, TASK_SERVER } from '../../layout/task.ts';
@@ -21,8 +21,8 @@ const nobody = (): ThreadId =>
   threadOfClock(TASK_CALLER) || idOf(agent.current === agent.server ? agent.caller : agent.server);
 
 /**
- * Blocks this thread, and so its agent, for so many milliseconds: a receive with a timeout, which no message ends. False:
- * it has been ended before its time, by `system.cancel` or with the system.
+ * Blocks this thread, and so its agent, for so many milliseconds: a receive with a timeout, which no message ends.
+ * False: it has been ended before its time, by `system.cancel` or with the system.
  */
 function sleep(time_ms: number): boolean {
   if (!(time_ms >= 0 && time_ms <= PERIOD_MAX_ms)) {

@@ -3,8 +3,8 @@
  * beside each task's label, and this code is run by whoever registers or looks up; docs/decisions/names-by-lookup.md
  * says why it is not a process. All policy of names is here.
  *
- * Invariants: at most one task has a name, since registering takes the lock of names; a name whose task is started again
- * is found at every moment; a name is free when its task has ended for good, or did not start.
+ * Invariants: at most one task has a name, since registering takes the lock of names; a name whose task is started
+ * again is found at every moment; a name is free when its task has ended for good, or did not start.
  */
 import { load, peek, store } from '#atomics';
 import { lockQueue, unlockQueue } from '../../kernel/queue.ts';
