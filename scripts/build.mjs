@@ -1,5 +1,5 @@
 /**
- * Builds dist/: readable ES modules with the constants folded in, the scripts of workers as texts, and type declarations.
+ * Builds dist/: readable ES modules with the constants folded in, the scripts of workers as texts, and declarations.
  *
  * Order matters. The text that starts a worker (`#bootstrap`) must hold everything it needs, because `new Worker(text,
  * { eval: true })` is the one form that no bundler of a user can lose. So the main modules of workers are

@@ -144,8 +144,7 @@ export function dispatch(processor: Processor, until: number): boolean {
       current = takeReady(processor);
       continue;
     }
-    const next = step(processor, current);
-    current = next === 0 ? takeReady(processor) : next;
+    current = step(processor, current) || takeReady(processor);
   }
   if (current !== 0) insertReady(processor, tcbAt(current));
   return true;
@@ -158,19 +157,17 @@ function step(processor: Processor, index: number): number {
   const body = bodies[index];
   if (body === undefined) return servePassive(processor, self, index);
   const step = body.next(result);
-  if (step.done === true) return endThread(self);
+  if (step.done === true) {
+    endBody(self);
+    poke(self + TCB_STATE, homeWaiting(peek(self + TCB_ID), peek(self + TCB_ID)));
+    return 0;
+  }
   const op = step.value;
   if (op === OP_CALL) return performSend(processor, self, index, CALL);
   if (op === OP_REPLY_AND_RECEIVE) return performReplyAndReceive(processor, self, index);
   if (op === OP_SEND) return performSend(processor, self, index, SEND);
   if (op === OP_RECEIVE) return performReceive(processor, self, registers[R_SENDER]!);
   if (op === OP_YIELD) insertReady(processor, self);
-  return 0;
-}
-
-function endThread(self: Tcb): number {
-  endBody(self);
-  poke(self + TCB_STATE, homeWaiting(peek(self + TCB_ID), peek(self + TCB_ID)));
   return 0;
 }
 
@@ -281,12 +278,11 @@ function performReplyAndReceive(processor: Processor, self: Tcb, index: number):
 
 /** Takes the next message for `self` out of its queue, or lets it wait. Never runs it on the spot. */
 function performReceive(processor: Processor, self: Tcb, from: number): number {
-  const me = peek(self + TCB_ID);
   if (takeQueued(processor, self, from)) return 0;
   if (from !== 0 && checkThread(from) !== OK) return refuse(processor, self, checkThread(from));
   const timeout_ms = registers[R_RECEIVE_TIMEOUT]!;
   if (timeout_ms === 0) return refuse(processor, self, RECEIVE_TIMEOUT);
-  poke(self + TCB_STATE, homeWaiting(me, from === 0 ? ANY_INDEX : from));
+  poke(self + TCB_STATE, homeWaiting(peek(self + TCB_ID), from === 0 ? ANY_INDEX : from));
   limitWait(processor, self, timeout_ms);
   return 0;
 }
@@ -335,10 +331,9 @@ export function drainInbox(processor: Processor): boolean {
   for (let index = passOn(inbox, holder); index !== 0; index = passOn(inbox, holder)) {
     const target = tcbAt(index);
     const state = peek(target + TCB_STATE);
-    const from = state & INDEX_MASK;
+    const from = (state & INDEX_MASK) === ANY_INDEX ? 0 : peek(tcbAt(state & INDEX_MASK) + TCB_ID);
+    if ((state & KIND_MASK) === HOME_WAIT) takeQueued(processor, target, from);
     any = true;
-    if ((state & KIND_MASK) !== HOME_WAIT) continue;
-    takeQueued(processor, target, from === ANY_INDEX ? 0 : peek(tcbAt(from) + TCB_ID));
   }
   return any;
 }
@@ -387,10 +382,7 @@ function limitWait(processor: Processor, self: Tcb, timeout_ms: number): void {
   setWakeup(processor, self, time_ms + Math.max(1, timeout_ms), time_ms);
 }
 
-/**
- * Sets the parked bit of every thread that waits for another processor, so that its news rings the doorbell. False:
- * there is news already.
- */
+/** Sets the parked bit of all who wait for another processor, so that news rings. False: there is news already. */
 export function parkAbroad(): boolean {
   let quiet = true;
   for (let i = 0; i < abroad.length; i++) {

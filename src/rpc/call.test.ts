@@ -163,7 +163,7 @@ test('a call stays behind the one before the last, whose wait has ended', async 
   assert.deepEqual([answer(server), ...serveAll(server)], [1, 3]);
   await Promise.all(calls);
   // A rejection looks for the frames of who awaits it first, so that it may be the last to be heard of.
-  assert.deepEqual(over.toSorted(), [1, 3, 'ERR_IPC_ABORTED']);
+  assert.deepEqual(new Set(over), new Set([1, 3, 'ERR_IPC_ABORTED']));
   assert.ok(over.indexOf(1) < over.indexOf(3));
 });
 
