@@ -33,6 +33,8 @@ export const OUTCOMES = [
   'ERR_IPC_PEER_GONE',
   'ERR_IPC_DEADLOCK',
   'ERR_IPC_NO_SUCH_THREAD',
+  'ERR_IPC_TIMEOUT',
+  'ERR_IPC_ABORTED',
   'other',
 ] as const;
 
