@@ -4,8 +4,8 @@
  *
  *     node scripts/model-spin.mjs [--short] [--keep FOLDER] [NAME…]
  *
- * `--short` leaves out what takes longer than a few seconds. Names are those of the table; `--keep` leaves verifiers and
- * trails in a folder. Exit code 1: something was not as it must be; 2: a tool is missing.
+ * `--short` leaves out what takes longer than a few seconds. Names are those of the table; `--keep` leaves verifiers
+ * and trails in a folder. Exit code 1: something was not as it must be; 2: a tool is missing.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';

@@ -213,6 +213,7 @@ function takeInlineValue(importFunction: ImportFunction): unknown {
   if (kind === INLINE_STRING) {
     const from = at + 2;
     inlineAt = from + registerBytes[at + 1]!;
+    if (!(inlineAt <= INLINE_BYTES)) throw new CodecError('ERR_IPC_PROTOCOL', 'a string is longer than its message');
     return inlineBuffer.latin1Slice(from, inlineAt);
   }
   if (kind === INLINE_INTEGER) {
