@@ -21,7 +21,7 @@ import {
   TAG_WORDS,
 } from '../layout/message.ts';
 import { MESSAGE_WORDS } from '../layout/params.ts';
-import { type Tcb, TCB_TASK, TCB_WINDOW, tcbOf } from '../layout/tcb.ts';
+import { type Tcb, TCB_TASK, TCB_WINDOW, TCB_WINDOW_BYTES, tcbOf } from '../layout/tcb.ts';
 import { registers, takeBytes } from '../platform/atomics.ts';
 import { registerBytes, registerFloats } from '../platform/registers.ts';
 import { collect, post, transfersOf } from './carry.ts';
@@ -251,6 +251,8 @@ function takeStream(self: Tcb, tag: number, importFunction: ImportFunction): unk
     incoming.length = 0;
     return decode(own, 0, length, { importFunction, carried });
   }
+  if (!(length >= 0 && length <= peek(self + TCB_WINDOW_BYTES)))
+    throw new CodecError('ERR_IPC_PROTOCOL', 'a message is longer than its window');
   if (length > scratch.length) scratch = new Uint8Array(Math.max(length, 2 * scratch.length));
   const bytes = scratch;
   takeBytes(peek(self + TCB_WINDOW), bytes, 0, length);
