@@ -107,8 +107,10 @@ t.sync.say('last');
   'low-main.mjs': `
 import assert from 'node:assert/strict';
 import { boot } from 'l3kernel';
+import * as clock from 'l3kernel/clock';
 import * as ipc from 'l3kernel/ipc';
 assert.throws(() => ipc.self(), /no system/);
+assert.throws(() => clock.sleep(1), /no system/);
 const system = await boot();
 const t = await system.spawn(new URL('./low.mjs', import.meta.url));
 const server = t.sync.id();
@@ -134,6 +136,10 @@ assert.equal(ipc.message[1], 3 << 20);
 await ended;
 await t.kill();
 assert.equal(ipc.call(server, ipc.makeTag(0), 1000, 1000), ipc.NOT_TAKEN);
+assert.equal(clock.sleep(5), true);
+clock.setTick(5);
+assert.equal(ipc.receive(0, 5000), ipc.OK);
+assert.ok(clock.ticksIn() > 0);
 assert.throws(() => ipc.makeTag(17), RangeError);
 await system.shutdown();
 console.log('ok');
@@ -182,7 +188,7 @@ test('the low level speaks between the program and a task', () => {
 });
 
 test('the declarations are there', () => {
-  for (const name of ['types/index.d.ts', 'types/user/ipc.d.ts']) {
+  for (const name of ['types/index.d.ts', 'types/user/ipc.d.ts', 'types/servers/clock/api.d.ts']) {
     assert.doesNotThrow(() => cpSync(join(project, 'node_modules/l3kernel/dist', name), join(project, 'copy.d.ts')));
   }
 });
