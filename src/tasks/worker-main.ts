@@ -97,6 +97,7 @@ becomeTask();
 
 process.on('beforeExit', () => {
   if (!opened) {
+    if (staysForDeadline()) return;
     sayError(
       new Error('the module waits for a promise that nothing can settle any more'),
       peek(agent.task + TASK_CHIEF),

@@ -29,6 +29,11 @@ systemTest('a generator thread of a worker that waits in place keeps its deadlin
   assert.equal(worker.sync.timesSlept(), 10);
 });
 
+systemTest('a module may wait for a thread of its own before it is ready', async (system) => {
+  const worker = await system.spawn<typeof import('./fixtures/threads-early.ts')>(fixture('threads-early.ts'));
+  assert.equal(worker.sync.waited(), true);
+});
+
 systemTest('a call between generator threads of two agents', async (system) => {
   const worker = await system.spawn<Threads>(fixture('threads.ts'));
   const id = worker.sync.doubler() as ipc.ThreadId;

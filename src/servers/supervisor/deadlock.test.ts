@@ -294,6 +294,24 @@ test('DLK0033 who has pieces to take, or room for more, goes on', () => {
   rest(a, b, ofA, ofB);
 });
 
+test('DLK0037 who was rung for the pieces of its own message does not wait for its receiver', () => {
+  const [a, b] = agents('a', 'b') as [Tcb, Tcb];
+  receivesOf(b, a);
+  // In place, and not watched by a loop.
+  poke(a + TCB_BELL, 0);
+  store(b + TCB_STATE, running(idOf(b)));
+  look();
+  assert.equal(isWaiting(a), true);
+  // Amid the transfer, whether it has slept before or not.
+  poke(a + TCB_TRANSFER, idOf(b));
+  poke(taskAt(peek(a + TCB_TASK) & INDEX_MASK) + TASK_CALLER, idOf(a));
+  for (const count of [TCB_FILLED, TCB_DRAINED]) store(b + count, 1);
+  store(a + TCB_STATE, stateOf(a) & ~PARKED);
+  look();
+  assert.deepEqual([isWaiting(a), peek(b + TCB_FILLED)], [true, 1]);
+  rest(a, b);
+});
+
 test('DLK0034 an upcall is not the victim while there is another wait, or a long call, to end', () => {
   const ring = agents('a', 'b', 'c') as [Tcb, Tcb, Tcb];
   const [a, b, c] = ring;

@@ -121,11 +121,26 @@ function waitOf(tcb: Tcb): Wait | null {
  * it is one of those that never wait otherwise.
  */
 function isInPlace(tcb: Tcb, state: number): boolean {
+  if (owesPieces(tcb, state)) return false;
   if ((state & PARKED) !== 0) return peek(tcb + TCB_BELL) === 0;
   if (peek(tcb + TCB_TRANSFER) === 0) return false;
   const task = taskAt(taskOf(tcb) & INDEX_MASK);
   const id = peek(tcb + TCB_ID);
   return id === peek(task + TASK_CALLER) || id === peek(task + TASK_SERVER);
+}
+
+/**
+ * Whether a thread whose state says that it sleeps is about to go on, or does: its long message was taken out of the
+ * queue, for which it was rung, and there is room for pieces that are still to come.
+ */
+function owesPieces(tcb: Tcb, state: number): boolean {
+  const receiver = tcbAt(state & INDEX_MASK);
+  const isTaken = (state & KIND_MASK) === WAIT && peek(receiver + TCB_SENDER) === peek(tcb + TCB_ID);
+  if (!isTaken || peek(receiver + TCB_IN_PIECES) === 0) return false;
+  const filled = load(receiver + TCB_FILLED);
+  const half_bytes = (peek(receiver + TCB_WINDOW_BYTES) / PIECES) | 0;
+  const isRoom = filled - load(receiver + TCB_DRAINED) < PIECES;
+  return filled >= 0 && isRoom && filled * half_bytes < peek(receiver + TCB_STRING_TOTAL);
 }
 
 /**
@@ -148,11 +163,11 @@ function awaitsPieces(tcb: Tcb): boolean {
 }
 
 /** Whether a wait is still the same one, and has been since it was collected. */
-export const holds = ({ tcb, id, state, sequence, sent }: Wait): boolean =>
-  load(tcb + TCB_STATE) === state &&
-  peek(tcb + TCB_ID) === id &&
-  peek(tcb + TCB_SEQUENCE) === sequence &&
-  peek(tcb + TCB_SENT) === sent;
+export function holds({ tcb, id, state, sequence, sent, inPlace }: Wait): boolean {
+  const now = waitOf(tcb);
+  const isSame = now !== null && now.id === id && now.state === state && now.inPlace === inPlace;
+  return isSame && now.sequence === sequence && now.sent === sent;
+}
 
 /** The word with which an agent says that only an answer can make it go on, while it says so; 0 while it does not. */
 export const stuckWord = (agent: number): number => load(processorAt(agent) + PROCESSOR_STUCK);
