@@ -170,13 +170,10 @@ export function freeThreads(task: TaskRecord, holder: number): void {
  * have died as well, and its repair be the next thing that we do.
  */
 function awaitCopy(tcb: Tcb, task: number): void {
-  for (let slices = COPY_SLICES; slices > 0 && load(tcb + TCB_STATE) !== DEAD; slices--) {
-    const partner = load(tcb + TCB_TRANSFER);
-    if (partner === 0 || !isOf(tcbOf(partner), task)) return;
-    wait(tcb + TCB_TRANSFER, partner, LISTEN_SLICE_ms);
-  }
+  const partner = load(tcb + TCB_TRANSFER);
+  if (partner === 0 || !isOf(tcbOf(partner), task) || load(tcb + TCB_STATE) === DEAD) return;
+  wait(tcb + TCB_TRANSFER, partner, LISTEN_SLICE_ms);
 }
-const COPY_SLICES = 4;
 
 /** Naps of 1 ms until a claim ends: it lasts one copy into a window, longer only where its holder's agent is off. */
 const CLAIM_NAPS = 100;
