@@ -79,8 +79,8 @@ export const defects: readonly Defect[] = [
     edits: [
       [
         'src/kernel/queue.ts',
-        '    unlink(inbox, tcbAt(first), queue);\n    if (target === 0) continue;\n    append(queue, tcbAt(first));\n    unlockQueue(queue);\n  }\n  unlockQueue(inbox);\n  return target;',
-        '    if (target === 0) unlink(inbox, tcbAt(first), 0);\n    else unlockQueue(queue);\n  }\n  const sender = tcbAt(peek(inbox + FIRST));\n  unlockQueue(inbox);\n  if (target === 0) return 0;\n  const id = peek(sender + TCB_ID);\n  const me = peek(tcbAt(target) + TCB_ID);\n  if (!claim(sender, polling(id, me), locked(id, me))) return target;\n  removeFromQueue(sender, target);\n  enqueue(queueOf(tcbAt(target)), sender);\n  unclaim(sender, polling(id, me));\n  return target;',
+        '    else moveTo(queueOf(tcbAt(target)), inbox, sender, holder);\n  }\n  unlockQueue(inbox);\n  return target;',
+        '  }\n  const sender = tcbAt(peek(inbox + FIRST));\n  unlockQueue(inbox);\n  if (target === 0) return 0;\n  const id = peek(sender + TCB_ID);\n  const me = peek(tcbAt(target) + TCB_ID);\n  if (!claim(sender, polling(id, me), locked(id, me))) return target;\n  removeFromQueue(sender, target);\n  enqueue(queueOf(tcbAt(target)), sender);\n  unclaim(sender, polling(id, me));\n  return target;',
       ],
       [
         'src/kernel/queue.ts',
