@@ -14,6 +14,7 @@ class Mine extends Error {
   constructor(message) { super(message); this.name = 'Mine'; this.code = 'E_MINE'; this.details = { a: [1] }; }
 }
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+let free;
 const actions = {
   add: (a, b) => a + b,
   echo: (x) => x,
@@ -25,7 +26,9 @@ const actions = {
   throwObject() { throw { a: 1 }; },
   read: async () => (await readFile(new URL(import.meta.url), 'utf8')).length > 0,
   async sleep(ms) { await wait(ms); console.log('slept'); return 'slept'; },
-  busy(ms) { for (const end = Date.now() + ms; Date.now() < end; ); return 'busy'; },
+  hang: () => new Promise((resolve) => { free = resolve; }),
+  free() { free('late'); return 'freed'; },
+  block(flag) { Atomics.wait(flag, 0, 0); return 'blocked'; },
   unref: (ms) => new Promise((resolve) => setTimeout(resolve, ms, 'unref').unref()),
   exit: (code) => process.exit(code),
   async uncaught() { setTimeout(() => { throw new Mine('uncaught'); }, 5); await wait(1000); },
@@ -56,6 +59,29 @@ for (const args of calls) {
   } catch (error) {
     console.log(args, 'throws', error?.name, error?.code, String(error?.message ?? inspect(error)).split('\\n')[0], inspect(error?.details));
   }
+}
+`,
+  // What outlives the timeout does so until it is told to end, however slow the machine is.
+  'timeouts.mjs': `
+import { createSyncFn } from 'synckit';
+const [timeout] = process.argv.slice(2);
+const call = createSyncFn(new URL('./worker.mjs', import.meta.url), timeout === undefined ? {} : { timeout: Number(timeout) });
+const attempt = (...args) => {
+  try { console.log(args[0], call(...args)); } catch (error) { console.log(args[0], 'throws', error.message); }
+};
+// The loading of the module counts too.
+for (let isLoaded = false; !isLoaded; ) try { isLoaded = call('add', 0, 0) === 0; } catch {}
+attempt('hang');
+attempt('free');
+attempt('log', 'later');
+if (timeout !== undefined) {
+  const flag = new Int32Array(new SharedArrayBuffer(4));
+  attempt('block', flag);
+  attempt('add', 1, 2);
+  Atomics.store(flag, 0, 1);
+  Atomics.notify(flag, 0);
+  attempt('add', 1, 2);
+  attempt('add', 3, 4);
 }
 `,
   'values.mjs': `
@@ -178,20 +204,15 @@ test('a worker whose heap is full is reported, while the original waits for ever
   for (const each of lines) assert.match(each, line);
 });
 
-test('a timeout ends a call, and the next one is answered', () => {
-  same('calls.mjs', [
-    './worker.mjs',
-    '{"timeout":800}',
-    '["add",1,2]',
-    '["sleep",1100]',
-    '["add",1,2]',
-    '["log","later"]',
-  ]);
-  same('calls.mjs', ['./worker.mjs', '{}', '["sleep",1100]', '["add",1,2]'], { SYNCKIT_TIMEOUT: '800' });
+const TIMED_OUT = 'throws Internal error: Atomics.wait() failed: timed-out\n';
+const ANSWERED = `hang ${TIMED_OUT}free freed\nout later\nhi\nlog logged\n`;
+
+test('a timeout ends a call, and the next one is answered; a blocked handler answers again when it is done', () => {
+  assert.equal(same('timeouts.mjs', ['2000']), `${ANSWERED}block ${TIMED_OUT}add ${TIMED_OUT}add 3\nadd 7\n`);
 });
 
-test('a busy handler is given up, and answers again when it is done', () => {
-  same('calls.mjs', ['./worker.mjs', '{"timeout":1000}', '["busy",2500]', '["add",1,2]', '["add",1,2]', '["add",1,2]']);
+test('a timeout of the environment holds', () => {
+  assert.equal(same('timeouts.mjs', [], { SYNCKIT_TIMEOUT: '2000' }), ANSWERED);
 });
 
 test('a result that cannot be cloned is refused, and the worker lives on', () => {
