@@ -13,18 +13,13 @@ import { freeThreads, repairTask } from '../../src/kernel/fault.ts';
 import { send } from '../../src/kernel/ipc-slow.ts';
 import { freeTask } from '../../src/kernel/tcb.ts';
 import { verify } from '../../src/kernel/verify.ts';
-import {
-  HEADER_TASKS,
-  HEADER_THREADS,
-  HEADER_WINDOW_FREE_LARGE,
-  HEADER_WINDOW_FREE_SMALL,
-  HEADER_WINDOW_NEXT,
-} from '../../src/layout/map.ts';
+import { HEADER_WINDOW_FREE_LARGE, HEADER_WINDOW_FREE_SMALL, HEADER_WINDOW_NEXT } from '../../src/layout/map.ts';
 import { NOT_TAKEN, OK, PEER_GONE, type Result } from '../../src/layout/message.ts';
 import { KIND_MASK, RUN, type Tcb } from '../../src/layout/tcb.ts';
 import { peek } from '../../src/platform/atomics.ts';
 import { memory } from '../../src/platform/memory.ts';
 import { idOf, indexOf, makeTask, makeThread, root, stateOf } from '../support/kernel.ts';
+import { countTasks, countThreads } from '../support/records.ts';
 import {
   type Agent,
   CONTROL_WORDS,
@@ -62,8 +57,8 @@ export async function bundleAgent(): Promise<string> {
 
 /** What the kernel has given away. */
 const given = (): Record<string, number> => ({
-  tasks: peek(HEADER_TASKS),
-  threads: peek(HEADER_THREADS),
+  tasks: countTasks(),
+  threads: countThreads(),
   windowEnd: peek(HEADER_WINDOW_NEXT),
   smallWindows: peek(HEADER_WINDOW_FREE_SMALL),
   largeWindows: peek(HEADER_WINDOW_FREE_LARGE),
