@@ -102,7 +102,7 @@ class Field {
   private async join(number: number): Promise<number> {
     for (;;) {
       try {
-        return (await this.tasks[number]!.async['join']!(number, MEMBERS, REPLACEABLE)) as number;
+        return (await this.tasks[number]!.async['join']!(number, MEMBERS)) as number;
       } catch (error) {
         if (codeOf(error) !== 'ERR_IPC_PEER_GONE' || !this.tasks[number]!.alive) throw error;
       }
