@@ -6,8 +6,8 @@
  *
  * The seed is printed first; round r has seed S + r. `--kills` and `--calls` are those of one round. Stderr tells the
  * progress, stdout gets one JSON document. Exit code 1 when anything is wrong: a call with no outcome or two, a message
- * lost, doubled or out of order, something left behind, a wakeup of the main thread that only the end of a slice made good. When a round
- * hangs the watchdog says who waits for whom, and ends the process.
+ * lost, doubled or out of order, something left behind, a wakeup of the main thread that only the end of a slice made
+ * good. When a round hangs the watchdog says who waits for whom, and ends the process.
  */
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
