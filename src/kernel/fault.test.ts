@@ -17,7 +17,7 @@ import {
   SPIN_ONLY,
 } from '../layout/message.ts';
 import { ANY_INDEX } from '../layout/params.ts';
-import { PROCESSOR_INBOX } from '../layout/task.ts';
+import { PROCESSOR_ENDED, PROCESSOR_INBOX } from '../layout/task.ts';
 import {
   DEAD,
   homePolling,
@@ -193,4 +193,18 @@ test('FLT0022 a record that the dead had taken, and not yet written anything of,
   assert.equal(peek(half + TCB_TAKEN), 0);
   assert.equal(countThreads(), threads - 2);
   assert.notEqual(stateOf(live), DEAD);
+});
+
+test('FLT0025 of two agents that have ended, the first to be repaired does not wait for what the second holds', () => {
+  const { of, live, dead, die } = mortal();
+  const second = mortal();
+  receive(dead, 0, OPEN_ONLY);
+  // The second died in the midst of a call to the first, and of a look at its queue.
+  store(dead + TCB_STATE, locked(idOf(dead), idOf(second.dead)));
+  const locks = [HEADER_WINDOW_LOCK, queueOf(dead), queueOf(live)];
+  for (const lock of locks) poke(lock, indexOf(second.dead));
+  for (const { processor } of [of, second.of]) poke(processor + PROCESSOR_ENDED, 1);
+  die();
+  for (const lock of locks) assert.equal(load(lock), 0);
+  second.die();
 });

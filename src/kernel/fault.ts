@@ -16,7 +16,15 @@ import { notify, spinLoads, wait } from '#wait';
 import { HEADER_NAME_LOCK, HEADER_TASKS_MAX, HEADER_THREADS_MAX, HEADER_WINDOW_LOCK } from '../layout/map.ts';
 import { ERROR, NOT_TAKEN, PEER_GONE, type Result } from '../layout/message.ts';
 import { INDEX_MASK, LISTEN_SLICE_ms } from '../layout/params.ts';
-import { PROCESSOR_INBOX, processorAt, TASK_DEAD, TASK_ID, TASK_STATE, type TaskRecord } from '../layout/task.ts';
+import {
+  PROCESSOR_ENDED,
+  PROCESSOR_INBOX,
+  processorAt,
+  TASK_DEAD,
+  TASK_ID,
+  TASK_STATE,
+  type TaskRecord,
+} from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import {
   DEAD,
@@ -34,7 +42,6 @@ import {
   TCB_ID,
   TCB_STATE,
   TCB_TAKEN,
-  TCB_TASK,
   TCB_TRANSFER,
   tcbAt,
   tcbOf,
@@ -49,6 +56,8 @@ import { settleWindows } from './window.ts';
 
 const threadsEnd = (): number => peek(HEADER_THREADS_MAX);
 const isOf = (tcb: Tcb, task: number): boolean => peek(tcb + TCB_TAKEN) === task;
+/** Of this task, or of another whose agent has ended as well, and whose repair may be the next thing that we do. */
+const isGone = (tcb: Tcb, task: number): boolean => isOf(tcb, task) || load(processorOf(tcb) + PROCESSOR_ENDED) !== 0;
 
 /**
  * Ends every thread of a task and answers all who depend on it. `holder` is the index of a live thread of the repairing
@@ -80,7 +89,7 @@ function markDead(tcb: Tcb, task: number, holder: number): void {
 
 const isClaimedAlive = (state: number, task: number): boolean => {
   const claimer = tcbAt(state & INDEX_MASK);
-  return load(claimer + TCB_STATE) !== DEAD && peek(claimer + TCB_TASK) !== task;
+  return load(claimer + TCB_STATE) !== DEAD && !isGone(claimer, task);
 };
 
 /** Step 3 for one living thread: ends its wait if it is for a thread of the dead task. */
@@ -137,7 +146,7 @@ function breakLocks(task: number, holder: number): void {
 function breakLock(at: number, task: number, holder: number): boolean {
   for (;;) {
     const held = load(at);
-    if (held === 0 || !isOf(tcbAt(held & INDEX_MASK), task)) return false;
+    if (held === 0 || !isGone(tcbAt(held & INDEX_MASK), task)) return false;
     if (compareExchange(at, held, holder | (held & QUEUE_CONTENDED)) === held) return true;
   }
 }

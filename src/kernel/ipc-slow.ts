@@ -234,7 +234,7 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
     // A send ends with the own message still in the line; anything else was written by a partner or the kernel.
     if (state === here) {
       learnSpin(spinning, true);
-      return phase === POLL && peek(self + TCB_SENDER) === me ? sent(self) : received(self);
+      return phase === POLL && peek(self + TCB_SENDER) === me ? continueSend(self) : received(self);
     }
     const kind = state & KIND_MASK;
     if (kind === WAIT && phase === POLL) {
@@ -272,11 +272,7 @@ export function continueSend(self: Tcb): Result {
   countSent(self);
   registers[R_CUT] = peek(self + TCB_OUT_CUT);
   const count = peek(self + TCB_OUT_PIECES);
-  return count !== 0 ? sendPieces(self, peek(self + TCB_POLL_TARGET), count) : OK;
-}
-
-function sent(self: Tcb): Result {
-  const result = continueSend(self);
+  const result = count !== 0 ? sendPieces(self, peek(self + TCB_POLL_TARGET), count) : OK;
   return result === OK && registers[R_CUT] !== 0 ? CUT : result;
 }
 

@@ -140,8 +140,7 @@ export function createTask(chief: TaskId, kind: number, processor: Processor | 0
   poke(task + TASK_KIND, kind);
   // A task in an agent of its own has the processor of its index; a local task lives on its maker's.
   const own = processor === 0 ? processorAt(index) : processor;
-  if (processor === 0) for (let i = 0; i < PROCESSOR_WORDS; i++) poke(own + i, 0);
-  if (processor === 0) poke(own + PROCESSOR_TASK, id);
+  for (let i = 0; i < PROCESSOR_WORDS && processor === 0; i++) poke(own + i, i === PROCESSOR_TASK ? id : 0);
   poke(task + TASK_PROCESSOR, (own - processorAt(0)) / PROCESSOR_WORDS);
   store(task + TASK_STATE, TASK_STARTING);
   return id;

@@ -95,6 +95,8 @@ export const PROCESSOR_BOUND = 53;
  * be.
  */
 export const PROCESSOR_STUCK = 54;
+/** 1 once the agent has ended: no code of its threads runs any more, and what they hold may be taken from them. */
+export const PROCESSOR_ENDED = 56;
 /** No thread in the wakeup lists is due before this time, in ms since boot; 0 when none is due at all. */
 export const PROCESSOR_DUE = 55;
 

@@ -20,7 +20,7 @@ import {
   type TaskRecord,
 } from '../layout/task.ts';
 import { memory } from '../platform/memory.ts';
-import { agent, createStandingThreads, discardTask } from '../user/agent.ts';
+import { agent, createStandingThreads, discardTask, sayEnded } from '../user/agent.ts';
 import { recordOf, ringRestarts, setReason } from '../user/incarnations.ts';
 import { setName } from '../user/names.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
@@ -172,9 +172,13 @@ function fail(how: string): void {
   failure = `the supervisor of the system has ended (${how}), and every task with it`;
   // Its silence has been noticed.
   store(HEADER_BEAT, 0);
+  const theirs: TaskRecord[] = [];
   for (let index = 1; index <= peek(HEADER_TASKS_MAX); index++) {
     const task = taskAt(index);
-    if (load(task + TASK_STATE) === TASK_FREE || isOurs(task)) continue;
+    if (load(task + TASK_STATE) !== TASK_FREE && !isOurs(task)) theirs.push(task);
+  }
+  theirs.forEach(sayEnded);
+  for (const task of theirs) {
     poke(task + TASK_RESTART, 0);
     names.release(task);
     setReason(task, failure);

@@ -3,11 +3,12 @@
  * The server thread takes calls to the task. The caller thread calls for all ordinary code of the agent. `current` is
  * the thread on whose behalf code runs now: the server thread inside a synchronous handler, else the caller thread.
  */
-import { compareExchange, load, peek, poke } from '#atomics';
+import { compareExchange, load, peek, poke, store } from '#atomics';
 import { LIMIT, OK, type Result } from '../layout/message.ts';
 import { INDEX_MASK, TASKS_DEFAULT, TASKS_MAX, THREADS_DEFAULT, THREADS_MAX, checkParams } from '../layout/params.ts';
 import type { Processor, TaskId, TaskRecord } from '../layout/task.ts';
 import {
+  PROCESSOR_ENDED,
   processorAt,
   TASK_ALIVE,
   TASK_CALLER,
@@ -101,6 +102,13 @@ export function createStandingThreads(taskId: TaskId): Result {
   poke(task + TASK_CALLER, caller);
   return OK;
 }
+
+/**
+ * States that the agent of a worker's task has ended: what its threads hold may be taken from them. Of several that
+ * have ended, this is said of all before the first is discarded, whose repair would else wait for the others.
+ */
+export const sayEnded = (task: TaskRecord): void =>
+  store(processorAt(peek(task + TASK_PROCESSOR)) + PROCESSOR_ENDED, 1);
 
 /** Ends what is left of a task, and gives its records back. None of its code may run any more. */
 export function discardTask(task: TaskRecord): void {

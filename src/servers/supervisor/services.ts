@@ -31,7 +31,7 @@ import {
   TASK_STATE,
 } from '../../layout/task.ts';
 import { KIND_MASK, TCB_STATE, tcbOf, WAIT } from '../../layout/tcb.ts';
-import { holder } from '../../user/agent.ts';
+import { holder, sayEnded } from '../../user/agent.ts';
 import { reasonFor, recordOf, ringRestarts, setReason } from '../../user/incarnations.ts';
 import { errorToPlain } from '../../rpc/errors-codec.ts';
 import type { Launch, Notice, Request } from '../../tasks/control.ts';
@@ -189,11 +189,33 @@ function follow(incarnation: Incarnation, launched: Launched): void {
       if (received.message.kind === 'loaded') listen(received.message);
     }
     launched.control.close();
-    ended(incarnation, code, launched.error);
+    dying.delete(incarnation);
+    sayEnded(recordOf(incarnation.taskId));
+    ends.push(() => ended(incarnation, code, launched.error));
+    if (dying.size === 0) hearEnds();
+    else endsTimer ??= setTimeout(hearEnds, STILL_ms);
   };
   launched.control.on('message', listen);
   if (launched.code === null) launched.onExit = onExit;
   else onExit(launched.code);
+}
+
+/** Workers that were terminated and whose end has not been heard of. */
+const dying = new Set<Incarnation>();
+/** How long ends wait for those: a worker in native code ends later, but holds nothing of the kernel. */
+const STILL_ms = 20;
+/** Ends of which nobody has heard yet. */
+const ends: (() => void)[] = [];
+let endsTimer: NodeJS.Timeout | null = null;
+
+/**
+ * Deals with ends, in their order. Of two workers that are ended at the same time one may have been about to call the
+ * other: so both ends are known before the repair of the first, which would else wait for what the other left.
+ */
+function hearEnds(): void {
+  if (endsTimer !== null) clearTimeout(endsTimer);
+  endsTimer = null;
+  for (let end = ends.shift(); end !== undefined; end = ends.shift()) end();
 }
 
 function loaded(incarnation: Incarnation | undefined, names: readonly string[]): void {
@@ -438,7 +460,13 @@ function endIncarnation(incarnation: Incarnation | null, why: string): void {
   incarnation.why ??= why;
   if (incarnation.timer !== null) clearTimeout(incarnation.timer);
   if (incarnation.launched === null) ended(incarnation, 1, undefined);
-  else void incarnation.launched.worker.terminate();
+  else terminate(incarnation, incarnation.launched);
+}
+
+function terminate(incarnation: Incarnation, { worker, code }: Launched): void {
+  if (code !== null) return;
+  dying.add(incarnation);
+  void worker.terminate();
 }
 
 /** Ends all: every task is told, may finish the handler that runs, and is terminated when the grace is over. */

@@ -135,6 +135,20 @@ test('a task that does not come up is told though no call is under way', () => {
   assert.deepEqual(told(), ['a has waited 5.0 s for the start of b: b is starting']);
 });
 
+test('starts of tasks one after the other are not one long wait', () => {
+  const [a, b, c] = agents('a', 'b', 'c') as [Tcb, Tcb, Tcb];
+  for (const tcb of [b, c]) {
+    const made = taskAt(peek(tcb + TCB_TASK) & INDEX_MASK);
+    poke(made + TASK_CHIEF, peek(a + TCB_TASK));
+    poke(made + TASK_SERVER, idOf(tcb));
+  }
+  for (let looks = 0; looks < 4; looks++) {
+    calls(a, looks % 2 === 0 ? b : c, { tag: 0 });
+    poke(a + TCB_SEQUENCE, 0);
+    assert.deepEqual(report(looks * STALL_ms), []);
+  }
+});
+
 test('a ring that nothing breaks is told as one', () => {
   const [a, b, c] = agents('a', 'b', 'c') as [Tcb, Tcb, Tcb];
   calls(a, b);

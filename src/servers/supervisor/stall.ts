@@ -5,9 +5,9 @@
  * The time of a wait counts from the first look that saw it, a beat late at most; TCB_SINCE begins afresh with every
  * upcall that a waiting thread serves.
  */
-import { load } from '#atomics';
+import { load, peek } from '#atomics';
 import { ANY_INDEX, INDEX_MASK, STALL_ms } from '../../layout/params.ts';
-import { DEAD, KIND_MASK, RUN, type Tcb, TCB_STATE } from '../../layout/tcb.ts';
+import { DEAD, KIND_MASK, RUN, type Tcb, TCB_ID, TCB_STATE } from '../../layout/tcb.ts';
 import {
   agentOf,
   awaitsStart,
@@ -26,6 +26,8 @@ import {
 interface Seen {
   readonly id: number;
   readonly sequence: number;
+  /** Id of the partner: starts of several tasks, one after the other, all have sequence 0. */
+  readonly of: number;
   readonly since_ms: number;
   reported: boolean;
 }
@@ -47,8 +49,10 @@ export function reportStalls(stalls: Stalls, time_ms: number, methodName: Method
   for (const wait of waits) {
     if (!isCall(wait) && !awaitsStart(wait)) continue;
     const before = earlier.get(wait.tcb);
-    const isSame = before !== undefined && before.id === wait.id && before.sequence === wait.sequence;
-    const seen = isSame ? before : { id: wait.id, sequence: wait.sequence, since_ms: time_ms, reported: false };
+    const { id, sequence, partner } = wait;
+    const of = peek(partner + TCB_ID);
+    const isSame = before?.id === id && before.sequence === sequence && before.of === of;
+    const seen = isSame ? before : { id, sequence, of, since_ms: time_ms, reported: false };
     stalls.set(wait.tcb, seen);
     if (seen.reported || time_ms - seen.since_ms < STALL_ms) continue;
     seen.reported = true;
