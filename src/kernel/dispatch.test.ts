@@ -44,9 +44,11 @@ import {
   TCB_BELL,
   TCB_QUEUE_TICKET,
   TCB_READY_LINKED,
+  TCB_SEQUENCE,
   TCB_STATE,
   TCB_WAKEUP_LIST,
   WAIT,
+  waiting,
 } from '../layout/tcb.ts';
 import {
   assertSound,
@@ -73,7 +75,7 @@ import {
   waitsAbroad,
 } from './dispatch.ts';
 import { cancel } from './fault.ts';
-import { awaitMessage, receive, replyAndReceiveSlow, startSend } from './ipc-slow.ts';
+import { awaitMessage, receive, reply, replyAndReceiveSlow, startSend } from './ipc-slow.ts';
 import { firstInQueue } from './queue.ts';
 import { tick } from './wakeup.ts';
 import { now_ms } from '../platform/wait.ts';
@@ -286,6 +288,19 @@ test('DSP0030 a call from elsewhere comes through the inbox and is answered', ()
   assert.equal(dispatch(processor, 0), false);
   assert.equal(arrived(client, indexOf(server)), OK);
   assert.equal(registers[R_WORD], 9);
+});
+
+test('DSP0038 a passive thread that answers later sends nothing now, and is open for the next', () => {
+  const [client, other, server] = [makeThread(), makeThread(), home()];
+  startPassive(server, () => 0);
+  for (const tcb of [client, other]) {
+    assert.equal(startSend(tcb, idOf(server), ANY_INDEX, CALL | 1, NEVER), NOT_YET);
+    dispatch(processor, 0);
+    assert.equal(stateOf(tcb), waiting(idOf(tcb), idOf(server)));
+    assert.equal(kindOf(server), HOME_WAIT);
+  }
+  assert.equal(reply(server, idOf(client), peek(client + TCB_SEQUENCE), REPLY | 1), OK);
+  assert.equal(arrived(client, indexOf(server)), OK);
 });
 
 test('DSP0031 a parked sender of a plain message to a local thread runs when it is taken', () => {

@@ -73,7 +73,7 @@ import { setWakeup } from './wakeup.ts';
 
 /** A generator thread: yields operations, is given results. */
 export type Body = Iterator<number, unknown, Result>;
-/** A passive thread: takes the call in the registers, leaves the answer there and returns its tag. */
+/** A passive thread: takes the call in the registers, leaves the answer there, gives its tag; 0: it comes later. */
 export type Passive = (tag: number) => number;
 
 const bodies: (Body | undefined)[] = [];
@@ -365,7 +365,7 @@ function servePassive(processor: Processor, self: Tcb, index: number): number {
   // Ended by its own handler: whoever waited for the answer has been told.
   if (peek(self + TCB_STATE) !== runs) return 0;
   registers[R_RECEIVE_TIMEOUT] = NEVER;
-  if (!calls) return performReceive(processor, self, 0);
+  if (!calls || tag === 0) return performReceive(processor, self, 0);
   registers[R_SENDER] = from;
   registers[R_SEQUENCE] = sequence;
   registers[R_TAG] = tag;

@@ -1,4 +1,4 @@
-/** A local task that is ended by what its own handler does. */
+/** A local task and other agents: ended by what its own handler does; answering later. */
 import assert from 'node:assert/strict';
 import { fixture, rejectionOf, systemTest } from './support.ts';
 
@@ -14,4 +14,11 @@ systemTest('local: a task that its own upcall kills is dead, for callers here an
     assert.equal(t.alive, false);
     await w.kill();
   }
+});
+
+systemTest('local: an asynchronous handler answers a blocked worker, each time', async (system) => {
+  await system.spawn(module, { kind: 'local', name: 'later' });
+  const w = await system.spawn<any>(module);
+  for (let round = 0; round < 300; round++)
+    assert.equal(await w.async.ask('later', 'addSlowly', round, 1, 1), round + 1);
 });
