@@ -61,6 +61,7 @@ import { unwatch, watch, type Watcher } from '../user/loop.ts';
 import { awaitAnswer } from './answer.ts';
 import { continueStack, joinStacks } from './errors-codec.ts';
 import { type Calling, failure, sendError, takeThrown } from './failure.ts';
+import { type Entry, Fifo, NOWHERE } from './fifo.ts';
 import { IpcError } from './ipc-error.ts';
 import { readAwaitedNews } from './news.ts';
 import { carries, functionsPut, gaveAway, putArguments, takeResult } from './payload.ts';
@@ -80,7 +81,7 @@ export interface Target {
   readonly origin: number;
   name: string;
   /** Calls by this agent's event loop that wait for a call tcb, and how many are with the task. */
-  readonly queue: Set<PendingCall>;
+  readonly queue: Fifo<PendingCall>;
   inFlight: number;
   /** Those that stood in a server's queue when last looked at, in order: the next one stays behind them. */
   readonly untaken: PendingCall[];
@@ -94,7 +95,7 @@ export const makeTarget = (id: ThreadId, taskId: number, name: string): Target =
   taskId,
   origin: originOf(taskId),
   name,
-  queue: new Set(),
+  queue: new Fifo(),
   inFlight: 0,
   untaken: [],
   returned: new Set(),
@@ -262,8 +263,10 @@ async function rejectFromWithin(error: unknown, label: string | null): Promise<n
 let callsMade = 0;
 
 /** A call of the event loop, from its making to its answer. */
-class PendingCall implements Watcher {
+class PendingCall implements Watcher, Entry {
   tcb = 0 as Tcb;
+  /** In the queue of its target. */
+  place = NOWHERE;
   polls = false;
   readonly target: Target;
   calling: Calling;
@@ -558,7 +561,7 @@ const active = new Set<PendingCall>();
 /** Ends every call of the event loop: the system is shutting down. */
 export function endCalls(): void {
   const targets = new Set([...starved, ...seeking.keys(), ...[...active].map(({ target }) => target)]);
-  for (const { queue, returned } of targets) for (const call of [...queue, ...returned]) call.endWithSystem();
+  for (const { queue, returned } of targets) for (const call of [...queue.all(), ...returned]) call.endWithSystem();
   for (const call of active) call.endWithSystem();
   for (const timer of seeking.values()) clearTimeout(timer);
   seeking.clear();
@@ -586,15 +589,15 @@ function seek(target: Target, pause_ms: number = SEEK_MIN_ms): void {
     if (!hasStrays(target)) sendReturned(target);
     return;
   }
-  for (const call of [...target.returned, ...target.queue]) call.endUntaken();
+  for (const call of [...target.returned, ...target.queue.all()]) call.endUntaken();
 }
 
 /** The calls that came back go first, in the order in which they were made. */
 function sendReturned(target: Target): void {
   const returned = [...target.returned].sort((a, b) => a.number - b.number);
-  const waiting = [...target.queue];
+  const waiting = target.queue.all();
   target.returned.clear();
-  target.queue.clear();
+  for (const call of waiting) target.queue.delete(call);
   for (const call of [...returned, ...waiting]) target.queue.add(call);
   if (!starved.includes(target)) starved.push(target);
   startWaiting();
@@ -644,7 +647,7 @@ function startOneOfEach(): boolean {
   let started = false;
   for (let tries = starved.length; tries > 0; tries--) {
     const target = starved.shift()!;
-    const [next] = target.queue;
+    const next = target.queue.first();
     if (next === undefined) continue;
     starved.push(target);
     if (target.inFlight >= IN_FLIGHT_PER_TARGET || target.returned.size > 0 || hasStrays(target)) continue;

@@ -36,6 +36,7 @@ import { type Tcb, TCB_ID, TCB_PROCESSOR, tcbOf, type ThreadId } from '../layout
 import { store } from '../platform/atomics.ts';
 import { agent, discardTask } from '../user/agent.ts';
 import { joinStacks } from '../rpc/errors-codec.ts';
+import { type Entry, Fifo, NOWHERE } from '../rpc/fifo.ts';
 import { type Calling, failure, putThrown, sendError, takeThrown } from '../rpc/failure.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import { functionsPut, putArguments, putResult, takeResult } from '../rpc/payload.ts';
@@ -74,7 +75,7 @@ interface LocalCalls {
   readonly limit: number;
   underWay: number;
   /** Those that wait for one of the others to end, first come first served. */
-  readonly queue: Set<() => void>;
+  readonly queue: Fifo<Entry & { readonly begin: () => void }>;
   /** Rejects the calls under way and those that wait. */
   readonly pending: Set<(error: unknown) => void>;
 }
@@ -169,8 +170,9 @@ const callAsync: Caller = async (target, method, name, options, args) => {
     const sendLater = keepArguments(target, method, calling, args);
     if (options.timeout_ms === 0) throw failure(SEND_TIMEOUT, calling);
     await within(calls, calling, options, SEND_TIMEOUT, (begin) => {
-      calls.queue.add(begin);
-      return () => calls.queue.delete(begin);
+      const entry = { place: NOWHERE, begin };
+      calls.queue.add(entry);
+      return () => calls.queue.delete(entry);
     });
     sendLater();
   }
@@ -214,10 +216,10 @@ async function answerLater(calls: LocalCalls, calling: Calling, options: Options
   const over = (): void => {
     ours.open = false;
     calls.underWay--;
-    const [next] = calls.queue;
+    const next = calls.queue.first();
     if (next !== undefined && calls.underWay < calls.limit) {
       calls.queue.delete(next);
-      next();
+      next.begin();
     }
   };
   const settled = Promise.resolve(promise).finally(over);
@@ -303,7 +305,7 @@ function finishStart({ taskId, server, name, options }: Start, exports: Record<s
   callsOf.set(taskId, {
     limit: options.concurrency ?? Number.POSITIVE_INFINITY,
     underWay: 0,
-    queue: new Set(),
+    queue: new Fifo(),
     pending: new Set(),
   });
   const handler = (): number => {
