@@ -96,7 +96,7 @@ export const defects: readonly Defect[] = [
       ['src/kernel/fault.ts', 'add(at, LOOK_AGAIN);', 'store(at, -1);'],
       [
         'src/kernel/transfer.ts',
-        'if ((seen & (LOOK_AGAIN - 1)) >= wanted) return true;',
+        'if (seen < 0 || (seen & (LOOK_AGAIN - 1)) >= wanted) return seen >= 0;',
         'if (seen >= wanted) return true;\n    if (seen < 0) return false;',
       ],
     ],

@@ -215,8 +215,11 @@ const isAmid = ({ tcb }: Wait): boolean => peek(tcb + TCB_TRANSFER) !== 0;
 const waitingFor = (caller: Tcb, receiver: Tcb): number =>
   waiting(peek(caller + TCB_ID), indexOfTcb(receiver)) | (load(caller + TCB_STATE) & PARKED);
 
+/** A count that no transfer has: negative, and so it stays when a repair adds to it. */
+const BROKEN_OFF = 1 << 31;
+
 // SYNC POINT: pairs with awaitCount of who sleeps on the count.
 function breakOff(at: number): void {
-  store(at, -1);
+  store(at, BROKEN_OFF);
   notify(at);
 }

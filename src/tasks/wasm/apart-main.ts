@@ -7,7 +7,10 @@ import { isWasm, statedIn } from './apart.ts';
 /** The exports of a task's module. */
 export async function importModule(href: string): Promise<Record<string, unknown>> {
   const url = new URL(href);
-  return isWasm(url) ? spawnHere(url) : ((await import(href)) as Record<string, unknown>);
+  if (!isWasm(url)) return (await import(href)) as Record<string, unknown>;
+  // Not on this stack: the agent is still being put together by who loads us.
+  await Promise.resolve();
+  return spawnHere(url);
 }
 
 function spawnHere(url: URL): Record<string, unknown> {

@@ -663,8 +663,8 @@ const multiplexed: readonly Mutant[] = [
   {
     name: 'a thread that waits does not take the sender that was moved to its queue',
     file: 'kernel/dispatch.ts',
-    find: '    if ((state & KIND_MASK) !== HOME_WAIT) continue;\n',
-    replace: '    if ((state & KIND_MASK) !== 0) continue;\n',
+    find: 'if ((state & KIND_MASK) === HOME_WAIT) takeQueued(',
+    replace: 'if ((state & KIND_MASK) === 0) takeQueued(',
     harm: 'every call to an idle wasm task of another agent hangs',
     scenario: 'home-passive',
   },
