@@ -9,6 +9,7 @@
  */
 import { load, peek } from '#atomics';
 import { HEADER_THREAD_CURSOR, HEADER_THREADS_MAX } from '../../layout/map.ts';
+import { inPieces } from '../../kernel/transfer.ts';
 import { CALL, TAG_FLAG, TAG_KIND, TAG_METHOD_SHIFT } from '../../layout/message.ts';
 import { ANY_INDEX, INDEX_MASK, PIECES } from '../../layout/params.ts';
 import {
@@ -33,7 +34,6 @@ import {
   TCB_DRAINED,
   TCB_FILLED,
   TCB_ID,
-  TCB_IN_PIECES,
   TCB_PROCESSOR,
   TCB_SENDER,
   TCB_SENT,
@@ -136,7 +136,8 @@ function isInPlace(tcb: Tcb, state: number): boolean {
 function owesPieces(tcb: Tcb, state: number): boolean {
   const receiver = tcbAt(state & INDEX_MASK);
   const isTaken = (state & KIND_MASK) === WAIT && peek(receiver + TCB_SENDER) === peek(tcb + TCB_ID);
-  if (!isTaken || peek(receiver + TCB_IN_PIECES) === 0) return false;
+  // The word that says so is of the last message with strings.
+  if (!isTaken || !inPieces(receiver, peek(receiver + TCB_TAG))) return false;
   const filled = load(receiver + TCB_FILLED);
   const half_bytes = (peek(receiver + TCB_WINDOW_BYTES) / PIECES) | 0;
   const isRoom = filled - load(receiver + TCB_DRAINED) < PIECES;
@@ -152,7 +153,7 @@ function awaitsPieces(tcb: Tcb): boolean {
   const id = peek(tcb + TCB_TRANSFER);
   if (id === 0) return false;
   const partner = tcbOf(id);
-  const sends = peek(partner + TCB_SENDER) === peek(tcb + TCB_ID) && peek(partner + TCB_IN_PIECES) !== 0;
+  const sends = peek(partner + TCB_SENDER) === peek(tcb + TCB_ID) && inPieces(partner, peek(partner + TCB_TAG));
   const receiver = sends ? partner : tcb;
   const filled = load(receiver + TCB_FILLED);
   const drained = load(receiver + TCB_DRAINED);
