@@ -38,7 +38,8 @@ function start(text: string): {
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   test(`${signal} while the loop turns: the tasks are told, and the process ends by it`, WATCHDOG, async () => {
-    const { child, has, ended, printed } = start(`setInterval(() => {}, 1e6); say('ready');`);
+    // From a timer: until the loop has turned after a blocking call, a signal does what it does by default.
+    const { child, has, ended, printed } = start(`setInterval(() => {}, 1e6); setTimeout(() => say('ready'), 20);`);
     await has('ready');
     child.kill(signal);
     assert.deepEqual(await ended, [null, signal]);
