@@ -276,7 +276,7 @@ function announce(at: number, count: number): void {
 /** Set in a count by the repair of a partner, so that its sleeper looks again. Of a count that is not meant no harm. */
 export const LOOK_AGAIN = 1 << 30;
 
-/** Waits until the count at `at` is at least `wanted`. False: the other side is gone, or (negative) it is broken off. */
+/** Waits until the count at `at` is `wanted` or more. False: the other side is gone, or (negative) it is broken off. */
 function awaitCount(at: number, wanted: number, partner: number): boolean {
   for (let spins = spinLoads; ; spins--) {
     const seen = load(at);
