@@ -67,8 +67,8 @@ const shared = {
 };
 
 /**
- * Every worker parses its script anew, so that is made small: to a quarter of the time for as much again. Functions and
- * classes keep their names, which stacks and profiles show.
+ * Every worker parses its script anew, so that is made small. Functions and classes keep their names, which stacks and
+ * profiles show.
  * @type {import('rolldown').OutputOptions['minify']}
  */
 const small = {
