@@ -65,7 +65,7 @@ import {
   stateOf,
 } from '../../../test/support/kernel.ts';
 import { doorbellOf } from '../../kernel/park.ts';
-import { breakDeadlocks } from './deadlock.ts';
+import { BROKEN_OFF, breakDeadlocks } from './deadlock.ts';
 
 const methodName = (_task: number, method: number): string | undefined => (method < 100 ? `m${method}` : undefined);
 let sequence = 0;
@@ -280,7 +280,7 @@ test('DLK0032 in a ring of long calls one of them ends, and its receiver hears t
   const [ended] = [ofA, ofB].filter((caller) => !isWaiting(caller));
   assert.deepEqual([ofA, ofB].filter(isWaiting).length, 1);
   const receiver = ended === ofB ? a : b;
-  assert.ok(peek(receiver + TCB_FILLED) < 0);
+  assert.equal(peek(receiver + TCB_FILLED), BROKEN_OFF);
   assert.equal(outcome(ended!).result, DEADLOCK);
   rest(a, b, ofA, ofB);
 });
@@ -345,7 +345,7 @@ test('DLK0034 an upcall is not the victim while there is another wait, or a long
   store(a + TCB_STATE, running(idOf(a)));
   look();
   assert.deepEqual([c, ofC].map(isWaiting), [true, false]);
-  assert.ok(peek(a + TCB_FILLED) < 0);
+  assert.equal(peek(a + TCB_FILLED), BROKEN_OFF);
   rest(a, b, c, ofC);
 });
 

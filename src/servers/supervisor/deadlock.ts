@@ -216,7 +216,7 @@ const waitingFor = (caller: Tcb, receiver: Tcb): number =>
   waiting(peek(caller + TCB_ID), indexOfTcb(receiver)) | (load(caller + TCB_STATE) & PARKED);
 
 /** A count that no transfer has: negative, and so it stays when a repair adds to it. */
-const BROKEN_OFF = 1 << 31;
+export const BROKEN_OFF = 1 << 31;
 
 // SYNC POINT: pairs with awaitCount of who sleeps on the count.
 function breakOff(at: number): void {
