@@ -6,7 +6,7 @@
  * and window. It looks at the partner once more after it has queued, and a receiver looks at its queue before it opens
  * and once more after: one of the two always sees the other.
  */
-import { exchange, load, pause, peek, poke, registers, store } from '#atomics';
+import { exchange, load, peek, poke, registers, spin, store } from '#atomics';
 import { learnSpin, now_ms, spinLoads, spinsFor } from '#wait';
 import {
   CALL,
@@ -34,7 +34,7 @@ import {
   TAG_KIND,
   TAG_STRINGS,
 } from '../layout/message.ts';
-import { ANY_INDEX, INDEX_MASK, PARK_SLICE_ms } from '../layout/params.ts';
+import { ANY_INDEX, INDEX_MASK, PARK_SLICE_ms, SPIN_STEP } from '../layout/params.ts';
 import type { Tcb, ThreadId } from '../layout/tcb.ts';
 import {
   DEAD,
@@ -229,7 +229,7 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
   const awaited = load(self + TCB_STATE) & INDEX_MASK;
   let spinning = phase === POLL ? spinLoads : receiveTimeout_ms === OPEN_ONLY ? 0 : spinsFor(awaited);
   let spins = spinning;
-  for (; ; spins--) {
+  for (; ; spins -= SPIN_STEP) {
     const state = load(self + TCB_STATE);
     // A send ends with the own message still in the line; anything else was written by a partner or the kernel.
     if (state === here) {
@@ -245,7 +245,7 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
       spins = spinLoads;
     }
     if (spins > 0) {
-      pause();
+      spin(self + TCB_STATE, here, SPIN_STEP);
       continue;
     }
     const timeout_ms = phase === POLL || receiveTimeout_ms === REST ? sendTimeout_ms : receiveTimeout_ms;

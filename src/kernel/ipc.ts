@@ -68,7 +68,7 @@ export function call(
   const asleep = exchange(partner + TCB_STATE, running(to)) & PARKED;
   countSent(self);
   if (asleep !== 0) wake(partner);
-  else if (spin(self + TCB_STATE, running(me), firstSpin)) {
+  else if (spin(self + TCB_STATE, running(me), firstSpin) !== 0) {
     takeMessage(self);
     return isPlain(self) ? OK : finishMessage(self);
   }
@@ -109,7 +109,7 @@ export function replyAndReceive(
   countSent(self);
   // A sender that queued before the opening was visible is met here; one that queues after it claims by itself.
   if (load(self + TCB_QUEUE_FIRST) !== 0) return awaitOpened(self, receiveTimeout_ms);
-  if (spin(self + TCB_STATE, running(me), firstSpin)) {
+  if (spin(self + TCB_STATE, running(me), firstSpin) !== 0) {
     takeMessage(self);
     return isPlain(self) ? OK : finishMessage(self);
   }

@@ -50,6 +50,8 @@ export const WAKEUP_LONG_ms = 4096;
  */
 export const SPIN_LOADS_PAUSING = 500;
 export const SPIN_LOADS_BARE = 6000;
+/** A long spin is made of such: between two of them the slow path looks for what else may have become of the wait. */
+export const SPIN_STEP = 50;
 /** A parked thread looks around at least this often: whoever would have woken it may be gone. */
 export const PARK_SLICE_ms = 1000;
 /** The supervisor shows at these intervals that it lives. */

@@ -10,24 +10,15 @@ import { bytes as sharedBytes, memory, PAGES, words as sharedWords } from './mem
 const words = sharedWords;
 const bytes = sharedBytes;
 
-/** The value, the old value, the old value. */
-export const { load, compareExchange, exchange } = compileAtomics(memory, PAGES);
-
 /** Tells the core that this is a spin loop. Node 22 has no such thing. */
 export const pause: () => void = (Atomics as { pause?: () => void }).pause ?? (() => {});
 
 /**
- * Loads until the word is `value`, at most `loads` times; says whether it was. The pause between two loads is not only
- * kind to the other thread of the core: a tighter loop takes the line away from a sender between its claim and its
- * publication, which costs two more transfers of the line.
+ * The value, the old value, the old value. `spin` loads until the word is `value`, at most `loads` times, and says
+ * whether it was. The pause between two loads is not only kind to the other thread of the core: a tighter loop takes
+ * the line away from a sender between its claim and its publication, which costs two more transfers of the line.
  */
-export function spin(at: number, value: number, loads: number): boolean {
-  for (; loads > 0; loads--) {
-    if (load(at) === value) return true;
-    pause();
-  }
-  return false;
-}
+export const { load, compareExchange, exchange, spin } = compileAtomics(memory, PAGES, pause);
 
 export const store = (at: number, value: number): void => void exchange(at, value);
 /** Returns the old value. */

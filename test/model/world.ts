@@ -286,7 +286,7 @@ export class World {
         const cell = memory.cellOf(a);
         this.access(agent, cell, false, false);
         const seen = memory.words[cell]!;
-        agent.result = operation === SPIN ? seen === b : seen;
+        agent.result = operation === SPIN ? Number(seen === b) : seen;
         break;
       }
       case PEEK: {
