@@ -54,6 +54,7 @@ import {
   TCB_ID,
   TCB_PENDING,
   TCB_PROCESSOR,
+  TCB_QUEUE_FIRST,
   TCB_RECEIVE_TIMEOUT,
   TCB_SENDER,
   TCB_SEQUENCE,
@@ -66,7 +67,7 @@ import {
 import { sameClan } from './clan.ts';
 import { checkThread, claimPoller, finishMessage, pull, reply, startSend } from './ipc-slow.ts';
 import { doorbellOf } from './park.ts';
-import { dequeue, enqueue, findInQueue, firstInQueue, passOn, queueOf } from './queue.ts';
+import { dequeue, enqueue, findInQueue, passOn, queueOf } from './queue.ts';
 import { insertReady, takeReady } from './ready.ts';
 import { countSent, nextSequence, pullMessage, putMessage, takeMessage } from './transfer.ts';
 import { setWakeup } from './wakeup.ts';
@@ -255,7 +256,7 @@ function performReplyAndReceive(processor: Processor, self: Tcb, index: number):
   const me = peek(self + TCB_ID);
   const awaits = peek(partner + TCB_STATE) === homeWaiting(to, index) && isNear(self, partner);
   const answered = awaits && peek(partner + TCB_SEQUENCE) === registers[R_SEQUENCE];
-  if (answered && firstInQueue(queueOf(self)) === 0) {
+  if (answered && peek(self + TCB_QUEUE_FIRST) === 0) {
     poke(partner + TCB_STATE, running(to));
     poke(self + TCB_STATE, homeWaiting(me, ANY_INDEX));
     registers[R_SENDER] = me;
