@@ -5,8 +5,7 @@
  * A generator thread puts an operation into the registers and yields its number; the dispatcher performs it and resumes
  * who comes next. `call` to a partner that waits is a direct process switch (paper 5.3.5): no queue is touched and the
  * message stays in the registers. A passive thread is a function, run on its caller's stack. Senders of other
- * processors come through the inbox. The dispatcher has a turn budget; the event loop runs when it is used up, and that
- * is the timeslice. A call donates what is left of it.
+ * processors come through the inbox. The event loop runs when the dispatcher's turn is used up; calls donate theirs.
  */
 import { compareExchange, load, peek, poke, registers } from '#atomics';
 import { now_ms } from '#wait';
