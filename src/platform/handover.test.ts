@@ -60,19 +60,36 @@ test('a caller that an event loop runs is not followed', { skip }, () => {
   assert.equal(calls(from, 1), true);
 });
 
-test('48 dense calls in a row end it, fewer do not', { skip }, () => {
+/** Nothing has been answered since long, so that these times are those since the last answer: 40 us, and a second. */
+const DENSE_ms = 0.04;
+const SPARSE_ms = 1000;
+
+test('dense calls end it when their switches have taken 100 us, fewer do not', { skip }, () => {
   const from = nextCaller++;
   calls(from, 1);
   settle();
-  // Nothing has been answered since long: every time given here that is not 0 is a sparse call.
   for (let round = 0; round < 3; round++) {
-    for (let i = 0; i < 47; i++) assert.equal(isSparse(from, 0), true);
-    assert.equal(isSparse(from, performance.now()), true);
+    for (let i = 0; i < 2; i++) assert.equal(isSparse(from, DENSE_ms), true);
+    assert.equal(isSparse(from, SPARSE_ms), true);
   }
-  for (let i = 0; i < 47; i++) assert.equal(isSparse(from, 0), true);
-  assert.equal(isSparse(from, 0), false);
+  for (let i = 0; i < 2; i++) assert.equal(isSparse(from, DENSE_ms), true);
+  assert.equal(isSparse(from, DENSE_ms), false);
+});
+
+test('each time that dense calls end it, it takes twice as many calls to begin again', { skip }, () => {
+  const from = nextCaller++;
   calls(from, 1);
-  assert.equal(calls(from, 1), false, 'the count begins anew');
+  settle();
+  for (const wanted of [3, 6, 12]) {
+    let count = 1;
+    while (!calls(from, 1)) count++;
+    assert.equal(count + (wanted === 3 ? 1 : 0), wanted);
+    while (isSparse(from, DENSE_ms));
+  }
+  for (let i = 0; i < 24; i++) isSparse(from, SPARSE_ms);
+  assert.equal(calls(from, 1), false);
+  assert.equal(calls(from, 1), false);
+  assert.equal(calls(from, 1), true, 'sparse calls make it forget');
 });
 
 test('another caller ends it at once', { skip }, () => {

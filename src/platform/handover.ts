@@ -5,10 +5,13 @@
  *
  * Each agent says in its processor record on which core it was when it last woke somebody, and to which it has bound
  * itself. Rules:
- *   - A server begins to follow after FOLLOW_WAKEUPS calls in a row of one caller that found it asleep, with fewer than
- *     CALLS_BETWEEN_MAX calls from one to the next: who calls densely is served best from a core of one's own.
- *   - It stops when DENSE_CALLS in a row came within DENSE_ms, when another caller comes (and for OTHERS_ms after
- *     that), when a handler takes longer than HANDLER_ms, when its event loop has work, and when nobody calls.
+ *   - A server begins to follow after FOLLOW_WAKEUPS_MIN or more calls in a row of one caller that found it asleep,
+ *     with fewer than CALLS_BETWEEN_MAX calls from one to the next: who calls densely is served best from a core of
+ *     one's own.
+ *   - It stops when the switches of threads between dense calls have taken LEAVING_ms, about what it costs to stop: it
+ *     has then lost no more than twice the least there is. Each time it begins again after twice as many calls.
+ *   - It stops when another caller comes (and for OTHERS_ms after that), when a handler takes longer than HANDLER_ms,
+ *     when its event loop has work, and when nobody calls.
  *   - Who is bound, and who waits for somebody bound to the core it is on, never spins: the other one needs that core.
  *   - The cores a thread may run on come back before its event loop turns and before it makes a thread or a process.
  *
@@ -24,10 +27,12 @@ import { type Affinity, loadAffinity, MASK_BYTES } from './affinity.ts';
 import { peek, poke } from './atomics.ts';
 import { beforeSpawn } from './spawn-guard.ts';
 
-const FOLLOW_WAKEUPS = 3;
+const FOLLOW_WAKEUPS_MIN = 3;
+const FOLLOW_WAKEUPS_MAX = 384;
 const CALLS_BETWEEN_MAX = 48;
-const DENSE_ms = 0.03;
-const DENSE_CALLS = 48;
+/** A call that comes so soon after the last answer is dense: a core of one's own would have served it better. */
+const DENSE_ms = 0.06;
+const LEAVING_ms = 0.1;
 const HANDLER_ms = 0.05;
 const OTHERS_ms = 10;
 
@@ -114,16 +119,18 @@ function coresIn(mask: Uint8Array): number {
 
 /** The caller that is followed, or may be soon. */
 let caller = 0;
-/** Its calls in a row that found the server asleep. */
+/** Its calls in a row that found the server asleep, and how many of them it takes to follow it. */
 let wakeups = 0;
+let wakeups_min = FOLLOW_WAKEUPS_MIN;
 let answersBefore = 0;
-let denseCalls = 0;
+/** What dense calls in a row have spent with switches. */
+let switching_ms = 0;
 let answered_ms = 0;
 let others_ms = Number.NEGATIVE_INFINITY;
 
 function forget(): void {
   wakeups = 0;
-  denseCalls = 0;
+  switching_ms = 0;
 }
 
 /**
@@ -137,7 +144,7 @@ export function mayFollow(from: number, answers: number): boolean {
   if (from !== caller) noteOther(from, performance.now());
   else if (between >= CALLS_BETWEEN_MAX) wakeups = 0;
   wakeups++;
-  return wakeups >= FOLLOW_WAKEUPS && isBlocked(from) && performance.now() - others_ms > OTHERS_ms;
+  return wakeups >= wakeups_min && isBlocked(from) && performance.now() - others_ms > OTHERS_ms;
 }
 
 /** Who is rung elsewhere than on its own state word does not block: it is run by an event loop, or a dispatcher. */
@@ -150,6 +157,7 @@ function noteOther(from: number, time_ms: number): void {
   // The first of all is not another one.
   if (caller !== 0) others_ms = time_ms;
   caller = from;
+  wakeups_min = FOLLOW_WAKEUPS_MIN;
   forget();
 }
 
@@ -159,8 +167,15 @@ export function isSparse(from: number, time_ms: number): boolean {
     noteOther(from, time_ms);
     return false;
   }
-  denseCalls = time_ms - answered_ms < DENSE_ms ? denseCalls + 1 : 0;
-  if (denseCalls < DENSE_CALLS) return true;
+  const gap_ms = time_ms - answered_ms;
+  if (gap_ms >= DENSE_ms) {
+    switching_ms = 0;
+    wakeups_min = Math.max(FOLLOW_WAKEUPS_MIN, wakeups_min - 1);
+    return true;
+  }
+  switching_ms += gap_ms;
+  if (switching_ms < LEAVING_ms) return true;
+  wakeups_min = Math.min(2 * wakeups_min, FOLLOW_WAKEUPS_MAX);
   forget();
   return false;
 }
