@@ -4,11 +4,13 @@
  * Order matters. The text that starts a worker (`#bootstrap`) must hold everything it needs, because `new Worker(text,
  * { eval: true })` is the one form that no bundler of a user can lose. So the main modules of workers are
  * bundled first, to CommonJS scripts, and those texts are then what `#bootstrap` resolves to in the main bundle. The
- * entries share their common modules as chunks: there is one kernel state in an agent, never two.
+ * same scripts lie beside it as files, which start quicker (src/tasks/worker-files.ts). The entries share their common
+ * modules as chunks: there is one kernel state in an agent, never two.
  *
  * Each file is written beside its target and renamed, so that a program which runs from dist/ never sees half a file.
  */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -93,11 +95,28 @@ async function bundleSupervisor() {
   return scripts.join('');
 }
 
-/** A module whose export are the texts. @param {Record<string, string>} texts */
-const textModule = (texts) => `export const bootstrap = ${JSON.stringify(texts)};\n`;
+/**
+ * The name of a script's file says what is in it: another file that happens to have its place is not taken for it.
+ * @param {string} role
+ * @param {string} text
+ */
+const fileNameOf = (role, text) =>
+  `workers/${role}-${createHash('sha256').update(text).digest('hex').slice(0, 12)}.cjs`;
 
-/** @param {Record<string, string>} bootstrap */
-async function bundleEntries(bootstrap) {
+/**
+ * A module whose export are the texts, or where that can be short ones that load the files.
+ * @param {Record<string, string>} texts
+ * @param {Record<string, string>} names
+ */
+const textModule = (texts, names) => `import { preferFiles } from './worker-files.ts';
+export const bootstrap = preferFiles(${JSON.stringify(texts)}, ${JSON.stringify(names)}, import.meta.url);
+`;
+
+/**
+ * @param {Record<string, string>} bootstrap
+ * @param {Record<string, string>} names
+ */
+async function bundleEntries(bootstrap, names) {
   const bootstrapPath = join(root, 'src/tasks/bootstrap.ts');
   const bundle = await rolldown({
     ...shared,
@@ -105,7 +124,7 @@ async function bundleEntries(bootstrap) {
     plugins: [
       {
         name: 'inline-bootstrap',
-        load: (id) => (id === bootstrapPath ? { code: textModule(bootstrap), moduleType: 'js' } : null),
+        load: (id) => (id === bootstrapPath ? { code: textModule(bootstrap, names), moduleType: 'js' } : null),
       },
     ],
   });
@@ -183,13 +202,18 @@ const bootstrap = {
   task: await bundleScript(workerMains.task),
   supervisor: await bundleSupervisor(),
 };
-const chunks = await bundleEntries(bootstrap);
+const names = Object.fromEntries(
+  Object.entries(bootstrap).map(([role, text]) => [role, `./${fileNameOf(role, text)}`]),
+);
+const chunks = await bundleEntries(bootstrap, names);
 const complaints = checkBundle(Object.values(bootstrap).join(''), chunks);
 if (complaints.length > 0) fail(`the bundle breaks its own rules:\n  ${complaints.join('\n  ')}`);
 for (const chunk of chunks) {
   mkdirSync(dirname(join(staging, chunk.fileName)), { recursive: true });
   writeFileSync(join(staging, chunk.fileName), chunk.code);
 }
+mkdirSync(join(staging, 'workers'));
+for (const [role, text] of Object.entries(bootstrap)) writeFileSync(join(staging, fileNameOf(role, text)), text);
 chmodSync(join(staging, 'cli.js'), 0o755);
 emitDeclarations(join(staging, 'types'));
 replaceTree(staging, dist);
