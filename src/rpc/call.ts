@@ -302,7 +302,7 @@ class PendingCall implements Watcher, Entry {
     this.callbacks = functionsPut;
     this.tag = tag;
     this.resolve = resolve;
-    this.deadline_ms = calling.timeout_ms > 0 ? now_ms() + calling.timeout_ms : NEVER;
+    this.deadline_ms = calling.timeout_ms > 0 ? calling.began_ms + calling.timeout_ms : NEVER;
   }
 
   /** Copies the message out of the registers: it has to wait. */
@@ -332,14 +332,14 @@ class PendingCall implements Watcher, Entry {
   }
 
   /** Sends the message, which is in the registers, by `tcb`. */
-  start(tcb: Tcb): void {
+  start(tcb: Tcb, time_ms: number): void {
     this.tcb = tcb;
     active.add(this);
     const { target } = this;
     target.inFlight++;
     this.to = target.id;
     if (this.calling.taskId !== target.taskId) this.calling = { ...this.calling, taskId: target.taskId };
-    poke(tcb + TCB_SINCE, now_ms());
+    poke(tcb + TCB_SINCE, time_ms);
     const { timeout_ms } = this.calling;
     const begun = this.sendBack(tcb) ?? startSend(tcb, target.id, ANY_INDEX, this.tag, timeout_ms, lastInQueue(target));
     this.awaited = registers[R_CALLED]!;
@@ -419,7 +419,7 @@ class PendingCall implements Watcher, Entry {
   resume(tcb: Tcb): void {
     if (this.timer !== null) clearTimeout(this.timer);
     this.restore();
-    this.start(tcb);
+    this.start(tcb, now_ms());
   }
 
   onTaken(): void {
@@ -682,6 +682,6 @@ export function callAsync(
     if (tcb === 0 && poolMade === 0) throw failure(LIMIT, calling);
     pending.listenToSignal();
     if (tcb === 0) pending.enqueue();
-    else pending.start(tcb);
+    else pending.start(tcb, calling.began_ms);
   });
 }
