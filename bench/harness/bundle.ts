@@ -7,9 +7,11 @@
  * Without a bundler (it wants a newer Node than the library does) or without a current build the sources are measured,
  * and the report says so.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { applyEdits } from '../removal/variants.ts';
+import type { Edit } from '../removal/variants.ts';
 import { BUILT_VARIABLE, LIBRARY_VARIABLE, SOURCES_VARIABLE, sourceUrl } from './files.ts';
 
 export interface Subject {
@@ -48,7 +50,7 @@ function entries(): Record<string, string> {
   return Object.fromEntries(paths.map((path) => [path.slice(0, -'.ts'.length), join(bench, path)]));
 }
 
-async function bundle(outDir: string, library: string): Promise<void> {
+async function bundle(outDir: string, library: string, edits: readonly Edit[]): Promise<void> {
   const { rolldown } = await import('rolldown');
   const root = fileURLToPath(sourceUrl('..'));
   const libraryPath = join(root, 'src/index.ts');
@@ -68,6 +70,14 @@ async function bundle(outDir: string, library: string): Promise<void> {
           return found?.id === libraryPath ? { id: library, external: true } : null;
         },
       },
+      {
+        name: 'edits',
+        load(id) {
+          const file = relative(join(root, 'src'), id).replaceAll(sep, '/');
+          if (!edits.some((edit) => edit.file === file)) return null;
+          return { code: applyEdits(file, readFileSync(id, 'utf8'), edits), moduleType: 'ts' };
+        },
+      },
     ],
   });
   await build.write({ dir: outDir, format: 'esm', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name].mjs' });
@@ -85,8 +95,8 @@ function removeLeftovers(cache: string): void {
   }
 }
 
-/** Makes the bundle, or says that the sources run. */
-export async function prepareSubject(): Promise<Subject> {
+/** Makes the bundle, with these edits of the kernel's text, or says that the sources run. */
+export async function prepareSubject(edits: readonly Edit[] = []): Promise<Subject> {
   const built = await isBuilt();
   const libraryHref = sourceUrl(built ? '../dist/index.js' : '../src/index.ts').href;
   const environment = { [SOURCES_VARIABLE]: sourceUrl('.').href, [LIBRARY_VARIABLE]: libraryHref };
@@ -101,7 +111,7 @@ export async function prepareSubject(): Promise<Subject> {
     mkdirSync(cache, { recursive: true });
     removeLeftovers(cache);
     outDir = mkdtempSync(join(cache, PREFIX));
-    await bundle(outDir, libraryHref);
+    await bundle(outDir, libraryHref, edits);
     const childPath = join(outDir, 'harness/child.mjs');
     return { environment: { ...environment, [BUILT_VARIABLE]: outDir }, childPath, bundled: true, library, remove };
   } catch (error) {

@@ -11,7 +11,6 @@ import {
   methodIn,
   OK,
   receive,
-  reply,
   replyAndReceive,
   sender,
   sequence,
@@ -44,7 +43,7 @@ export const serveCalls: Handler = (mine) => {
   for (;;) {
     if (result !== OK) throw new Error(`receive ended with ${result}`);
     if (methodIn(tag()) === METHOD_STOP) {
-      reply(sender(), sequence(), REPLY_STOP);
+      replyAndReceive(sender(), sequence(), REPLY_STOP, 0);
       return;
     }
     message[0] = (message[0] as number) + (message[1] as number);

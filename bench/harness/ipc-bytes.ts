@@ -13,7 +13,6 @@ import {
   methodIn,
   OK,
   receive,
-  reply,
   replyAndReceive,
   sender,
   sequence,
@@ -75,7 +74,7 @@ export const serveByteCalls: Handler = (mine, _theirs, _count, size) => {
     setString(0, ends.source);
     result = replyAndReceive(sender(), sequence(), REPLY_BYTES);
   }
-  reply(sender(), sequence(), REPLY_STOP);
+  replyAndReceive(sender(), sequence(), REPLY_STOP, 0);
   acceptInto([]);
 };
 

@@ -25,6 +25,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   handover: () => import('./groups/handover.ts'),
   rivals: () => import('./groups/rivals.ts'),
   docs: () => import('./groups/docs.ts'),
+  removal: () => import('../removal/group.ts'),
 };
 
 export function loadGroup(name: string): Promise<Group> {

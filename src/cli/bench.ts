@@ -34,12 +34,18 @@ type Run = (options: {
 }) => Promise<Report>;
 
 /** The folder of each suite in bench/ and the function that runs it. */
-const SUITES: Readonly<Record<string, string>> = { pingpong: 'runPingpong', compat: 'runCompat' };
+const SUITES: Readonly<Record<string, string>> = {
+  pingpong: 'runPingpong',
+  removal: 'runRemoval',
+  compat: 'runCompat',
+};
 
 const USAGE = `Usage: l3 bench pingpong [ROW...] [--json] [--quick]
+       l3 bench removal [NAME...] [--json] [--quick]
        l3 bench compat [ROW...] [--json] [--quick]
 
   pingpong  one call, beside the least that the machine allows
+  removal   the same call without one technique or one check, beside the call with it
   compat    the drop-ins, beside the packages that they stand in for (npm fetches those)
   ROW       the name of a row, or the beginning of some names; without one, all rows (about five minutes)
   --json    one JSON document on standard output
