@@ -11,9 +11,9 @@ import { compareExchange, load, peek, poke, registers } from '#atomics';
 import { now_ms } from '#wait';
 import {
   CALL,
+  CUT,
   DEADLOCK,
   DENIED,
-  ERROR,
   NEVER,
   NOT_YET,
   OK,
@@ -22,14 +22,14 @@ import {
   OP_REPLY_AND_RECEIVE,
   OP_SEND,
   OP_YIELD,
-  PEER_GONE,
+  R_CUT,
   R_RECEIVE_TIMEOUT,
   R_SEND_TIMEOUT,
   R_SENDER,
   R_SEQUENCE,
   R_TAG,
-  R_WORD,
   RECEIVE_TIMEOUT,
+  REST,
   type Result,
   SEND,
   SEND_TIMEOUT,
@@ -51,6 +51,7 @@ import {
   TCB_DEADLINE,
   TCB_HOME,
   TCB_ID,
+  TCB_OUT_CUT,
   TCB_PENDING,
   TCB_PROCESSOR,
   TCB_QUEUE_FIRST,
@@ -64,12 +65,12 @@ import {
   WAIT,
 } from '../layout/tcb.ts';
 import { sameClan } from './clan.ts';
-import { checkThread, claimPoller, finishMessage, pull, reply, startSend } from './ipc-slow.ts';
+import { checkThread, claimPoller, finishMessage, notTaken, pull, reply, startSend } from './ipc-slow.ts';
 import { doorbellOf } from './park.ts';
 import { dequeue, enqueue, findInQueue, passOn, queueOf } from './queue.ts';
 import { insertReady, takeReady } from './ready.ts';
 import { countSent, nextSequence, pullMessage, putMessage, takeMessage } from './transfer.ts';
-import { setWakeup } from './wakeup.ts';
+import { endHomeWait, setWakeup } from './wakeup.ts';
 
 /** A generator thread: yields operations, is given results. */
 export type Body = Iterator<number, unknown, Result>;
@@ -110,7 +111,7 @@ export function endBody(tcb: Tcb): void {
 export function callPassive(self: Tcb, to: ThreadId, tag: number): Result {
   const partner = tcbOf(to);
   const handler = passives[to & INDEX_MASK];
-  if (handler === undefined || peek(partner + TCB_ID) !== to) return checkThread(to) === OK ? DEADLOCK : PEER_GONE;
+  if (handler === undefined || peek(partner + TCB_ID) !== to) return notTaken(checkThread(to)) || DEADLOCK;
   const opened = homeWaiting(to, ANY_INDEX);
   if (peek(partner + TCB_STATE) !== opened) return DEADLOCK;
   if (!sameClan(self, partner)) return DENIED;
@@ -180,11 +181,7 @@ function takePending(self: Tcb): Result {
 
 /** Wakes `self` with a result code at its next turn. */
 function refuse(processor: Processor, self: Tcb, code: Result): number {
-  registers[R_WORD] = code;
-  putMessage(self, 0, ERROR | 1, 0);
-  poke(self + TCB_PENDING, 1);
-  poke(self + TCB_STATE, running(peek(self + TCB_ID)));
-  insertReady(processor, self);
+  endHomeWait(processor, self, code);
   return 0;
 }
 
@@ -225,17 +222,16 @@ function performSlow(processor: Processor, self: Tcb, to: ThreadId, tag: number)
   const me = peek(self + TCB_ID);
   if (to === me) return refuse(processor, self, DEADLOCK);
   const known = checkThread(to);
-  if (known !== OK) return refuse(processor, self, known);
+  if (known !== OK) return refuse(processor, self, notTaken(known));
   const partner = tcbOf(to);
   const sendTimeout_ms = registers[R_SEND_TIMEOUT]!;
   if (peek(partner + TCB_HOME) === 0 || peek(partner + TCB_PROCESSOR) !== peek(self + TCB_PROCESSOR)) {
     const begun = startSend(self, to, ANY_INDEX, tag, sendTimeout_ms);
     if (begun !== OK && begun !== NOT_YET) return refuse(processor, self, begun);
-    if (begun === OK && (tag & TAG_KIND) !== CALL) return refuse(processor, self, OK);
-    const receiveTimeout_ms = (tag & TAG_KIND) === CALL ? registers[R_RECEIVE_TIMEOUT]! : NEVER;
+    if (begun === OK && (tag & TAG_KIND) !== CALL) return refuse(processor, self, registers[R_CUT] === 0 ? OK : CUT);
     poke(self + TCB_BELL, doorbellOf(self));
-    poke(self + TCB_RECEIVE_TIMEOUT, receiveTimeout_ms);
-    limitWait(processor, self, begun === OK ? receiveTimeout_ms : sendTimeout_ms);
+    if (begun === OK) poke(self + TCB_RECEIVE_TIMEOUT, REST);
+    limitWait(processor, self, begun === OK ? registers[R_RECEIVE_TIMEOUT]! : sendTimeout_ms);
     abroad.push(self);
     return 0;
   }
@@ -339,14 +335,21 @@ export function drainInbox(processor: Processor): boolean {
 }
 
 /** Looks at the threads that wait for other processors; those that have their answer become ready. */
-function lookAbroad(processor: Processor): boolean {
+export function lookAbroad(processor: Processor): boolean {
   let any = false;
   for (let i = abroad.length - 1; i >= 0; i--) {
     const tcb = abroad[i]!;
-    if ((load(tcb + TCB_STATE) & ~PARKED) !== running(peek(tcb + TCB_ID))) continue;
+    const state = load(tcb + TCB_STATE) & ~PARKED;
+    // Taken out of a queue: now the receive counts, and no more is to be set.
+    if ((state & KIND_MASK) === WAIT && peek(tcb + TCB_RECEIVE_TIMEOUT) !== REST) {
+      limitWait(processor, tcb, peek(tcb + TCB_RECEIVE_TIMEOUT));
+      poke(tcb + TCB_RECEIVE_TIMEOUT, REST);
+    }
+    if (state !== running(peek(tcb + TCB_ID))) continue;
     abroad.splice(i, 1);
     // A send that was taken leaves its own message in the line.
     if (peek(tcb + TCB_SENDER) !== peek(tcb + TCB_ID)) poke(tcb + TCB_PENDING, 1);
+    else if (peek(tcb + TCB_OUT_CUT) !== 0) endHomeWait(processor, tcb, CUT);
     insertReady(processor, tcb);
     any = true;
   }

@@ -22,6 +22,7 @@ import {
   ORPHANED,
   PEER_GONE,
   R_CUT,
+  R_RECEIVE_TIMEOUT,
   R_SENDER,
   R_TAG,
   R_TARGET,
@@ -53,6 +54,7 @@ import {
   TCB_OUT_CUT,
   TCB_OUT_PIECES,
   TCB_POLL_TARGET,
+  TCB_RECEIVE_TIMEOUT,
   TCB_SENDER,
   TCB_SEQUENCE,
   TCB_STATE,
@@ -88,7 +90,7 @@ export function checkThread(id: number): Result {
 }
 
 /** The failure of a thread's check, for who has a message for it. */
-const notTaken = (known: Result): Result => (known === PEER_GONE ? NOT_TAKEN : known);
+export const notTaken = (known: Result): Result => (known === PEER_GONE ? NOT_TAKEN : known);
 
 /** As `call` in ipc.ts, for every case. */
 export function callSlow(
@@ -99,6 +101,7 @@ export function callSlow(
   sendTimeout_ms: number,
   receiveTimeout_ms: number,
 ): Result {
+  registers[R_RECEIVE_TIMEOUT] = receiveTimeout_ms;
   const begun = startSend(self, to, expect, (tag & ~TAG_KIND) | CALL, sendTimeout_ms);
   if (begun === OK) return awaitMessage(self, sendTimeout_ms, receiveTimeout_ms);
   return begun === NOT_YET ? awaitMessage(self, sendTimeout_ms, receiveTimeout_ms, registers[R_TARGET]) : begun;
@@ -198,6 +201,7 @@ function startPolling(self: Tcb, to: ThreadId, expect: number, tag: number, sequ
   poke(self + TCB_OUT_PIECES, 0);
   poke(self + TCB_OUT_CUT, 0);
   poke(self + TCB_POLL_TARGET, to);
+  poke(self + TCB_RECEIVE_TIMEOUT, registers[R_RECEIVE_TIMEOUT]!);
   if ((tag & TAG_STRINGS) !== 0) putStrings(self, self, tag);
   for (;;) {
     store(self + TCB_STATE, mine);
@@ -338,9 +342,8 @@ export function awaitOpened(self: Tcb, timeout_ms: number): Result {
 /** Takes the first live sender out of the own queue, its message into the own line. False: there is none. */
 function pullNext(self: Tcb): boolean {
   const sender = claimNext(self);
-  if (sender === 0) return false;
-  pull(self, sender as Tcb);
-  return true;
+  if (sender !== 0) pull(self, sender as Tcb);
+  return sender !== 0;
 }
 
 /** Claims thread `id` if it polls for thread `me`, and not for one that had its record before. */
@@ -379,9 +382,10 @@ export function pull(self: Tcb, sender: Tcb): void {
     if ((exchange(sender + TCB_STATE, running(id)) & PARKED) !== 0) wake(sender);
     return;
   }
-  // Nobody is waked for having been taken: the parked bit stays. Only pieces need the sender's own processor.
+  // Nobody is waked for having been taken: the parked bit stays. But pieces are its own to send, and a clock to set.
+  const rings = inPieces(self, tag) || peek(sender + TCB_RECEIVE_TIMEOUT) > 0;
   unclaim(sender, waiting(id, peek(self + TCB_ID)));
-  if (inPieces(self, tag) && (load(sender + TCB_STATE) & PARKED) !== 0) wake(sender);
+  if (rings && (load(sender + TCB_STATE) & PARKED) !== 0) wake(sender);
 }
 
 /**

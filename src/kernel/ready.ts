@@ -56,8 +56,6 @@ export function takeReady(processor: Processor): number {
     poke(processor + PROCESSOR_READY_FIRST, next);
     if (next === 0) poke(processor + PROCESSOR_READY_LAST, 0);
     poke(tcb + TCB_READY_LINKED, 0);
-    if (isReady(tcb)) return index;
+    if (peek(tcb + TCB_STATE) === running(peek(tcb + TCB_ID))) return index;
   }
 }
-
-export const isReady = (tcb: Tcb): boolean => peek(tcb + TCB_STATE) === running(peek(tcb + TCB_ID));

@@ -185,20 +185,19 @@ function verifyState(wrong: string[], queued: Map<number, number>, index: number
   const partner = state & INDEX_MASK;
   if (peek(tcbAt(partner) + TCB_TAKEN) === 0)
     wrong.push(`thread ${index} waits for thread ${partner}, which does not exist`);
-  const isHome = kind === HOME_WAIT || kind === HOME_POLL;
-  if (isHome && peek(tcb + TCB_HOME) === 0 && kind === HOME_POLL) wrong.push(`thread ${index} polls as a home thread`);
+  if (kind === HOME_POLL && peek(tcb + TCB_HOME) === 0) wrong.push(`thread ${index} polls as a home thread`);
   if (kind === POLL || kind === HOME_POLL) {
     const own = tcbAt(partner) + TCB_QUEUE_LOCK;
     const queue = queued.get(index);
     if (queue !== own && queue !== pollingQueue(tcbAt(partner))) wrong.push(`thread ${index} polls but is not queued`);
-  } else if (kind !== WAIT && kind !== HOME_WAIT) {
-    wrong.push(`thread ${index} has a state of no kind`);
-  }
+  } else if (kind !== WAIT && kind !== HOME_WAIT) wrong.push(`thread ${index} has a state of no kind`);
 }
+
+type Span = { at: number; size_bytes: number; name: string };
 
 /** Windows lie between the tables and the end, and no two overlap, whether in use or free. */
 function verifyWindows(wrong: string[], end: number): void {
-  const spans: { at: number; size_bytes: number; name: string }[] = [];
+  const spans: Span[] = [];
   for (let index = 1; index <= end; index++) {
     const tcb = tcbAt(index);
     const at = peek(tcb + TCB_WINDOW);
@@ -220,12 +219,7 @@ function verifyWindows(wrong: string[], end: number): void {
   if (load(HEADER_WINDOW_LOCK) !== 0) wrong.push('the window allocator is locked');
 }
 
-function collectFree(
-  wrong: string[],
-  spans: { at: number; size_bytes: number; name: string }[],
-  list: number,
-  size_bytes: number,
-): void {
+function collectFree(wrong: string[], spans: Span[], list: number, size_bytes: number): void {
   let steps = 0;
   for (let at = peek(list); at !== 0 && steps < STEPS_MAX; steps++) {
     spans.push({ at, size_bytes, name: `the free window at ${at}` });

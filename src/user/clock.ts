@@ -9,6 +9,7 @@
  */
 import { peek } from '#atomics';
 import { now_ms } from '#wait';
+import { lookAbroad } from '../kernel/dispatch.ts';
 import { nextWakeup, setWakeup, tick } from '../kernel/wakeup.ts';
 import { PROCESSOR_DUE } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
@@ -50,6 +51,8 @@ function onTimer(): void {
 /** The clock interrupt: expired threads run with a timeout, and the next interrupt is set. */
 export function tickNow(): void {
   const time_ms = now_ms();
+  // Whose message was taken has another deadline now.
+  lookAbroad(agent.processor);
   tick(agent.processor, ticked_ms, time_ms);
   ticked_ms = time_ms;
   nextWakeup(agent.processor, time_ms);

@@ -47,6 +47,7 @@ import {
   DEAD,
   HOME_POLL,
   HOME_WAIT,
+  homeWaiting,
   KIND_MASK,
   POLL,
   RUN,
@@ -248,7 +249,9 @@ export const operation = {
 /** As `send` or `call`, of ordinary code, to a generator thread of its own agent. */
 export function sendToThread(self: Tcb, to: ThreadId, tag: number, send_ms: number, receive_ms: number): Result {
   checkStrings(to, tag);
-  const begun = startSend(self, to, ANY_INDEX, tag, send_ms);
+  // It takes the message in its next turn, if it waits; with a timeout of 0 it must.
+  const asks = send_ms === 0 && peek(tcbOf(to) + TCB_STATE) !== homeWaiting(to, ANY_INDEX);
+  const begun = startSend(self, to, ANY_INDEX, tag, asks ? 0 : NEVER);
   if (begun !== OK && begun !== NOT_YET) return begun;
   return awaitThreads(self, send_ms, receive_ms, begun === NOT_YET ? registers[R_TARGET]! : 0);
 }

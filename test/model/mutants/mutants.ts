@@ -724,10 +724,18 @@ const pieces: readonly Mutant[] = [
   {
     name: 'a caller whose message goes in pieces is not woken to send them',
     file: 'kernel/ipc-slow.ts',
-    find: '  if (inPieces(self, tag) && (load(sender + TCB_STATE) & PARKED) !== 0) wake(sender);\n',
-    replace: '',
+    find: 'const rings = inPieces(self, tag) || ',
+    replace: 'const rings = ',
     harm: 'a large buffer to a busy server waits for a second',
     scenario: 'pieces',
+  },
+  {
+    name: 'a caller with a receive timeout is not woken when it is taken out of the queue',
+    file: 'kernel/ipc-slow.ts',
+    find: ' || peek(sender + TCB_RECEIVE_TIMEOUT) > 0;',
+    replace: ';',
+    harm: 'a call to a busy server outlives its receive timeout by up to a second',
+    scenario: 'never-answered',
   },
 ];
 

@@ -6,6 +6,7 @@ import {
   NOT_TAKEN,
   OK,
   PEER_GONE,
+  RECEIVE_TIMEOUT,
   type Result,
   SEND_TIMEOUT,
 } from '../../../src/layout/message.ts';
@@ -86,6 +87,20 @@ export const moreScenarios: readonly Scenario[] = [
       ];
     },
     check: (end) => ended(end, { 'sender A': 2, 'sender B': 1 }, [OK, SEND_TIMEOUT]) ?? takenInOrder(end, 'taker'),
+  },
+  {
+    name: 'never-answered',
+    about: 'a call that waits as long as it must to be taken, and not so long for an answer, which never comes',
+    threads: 2,
+    build(system) {
+      const main = system.task();
+      const [t, c] = [system.thread('taker', main), system.thread('client', main)];
+      return [
+        { name: 'taker', program: 'takeAll', args: [t, NEVER], rests: true },
+        { name: 'client', program: 'callTimes', args: [c, system.idOf(t), 1, NEVER, SHORT_ms] },
+      ];
+    },
+    check: (end) => ended(end, { client: 1 }, [RECEIVE_TIMEOUT]) ?? takenInOrder(end, 'taker'),
   },
   {
     name: 'closed-receive-waits',
