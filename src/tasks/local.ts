@@ -177,9 +177,7 @@ const callAsync: Caller = async (target, method, name, options, args) => {
     sendLater();
   }
   if (given === null) return takeAnswer(calling);
-  const tag = await answerLater(calls!, calling, options);
-  registers[R_TAG] = tag;
-  return takeAnswer(calling);
+  return await answerLater(calls!, calling, options);
 };
 
 /** Puts arguments aside as a message: they are copied when the call is made, not when it is begun. */
@@ -207,8 +205,8 @@ function keepArguments(target: Target, method: number, calling: Calling, args: r
 /** The functions of a message that was put aside; undefined: those of the message last put. */
 let callbacksHere: Callbacks | undefined;
 
-/** Waits for the promise that the handler has given. Gives the tag of the answer, which is in the registers then. */
-async function answerLater(calls: LocalCalls, calling: Calling, options: Options): Promise<number> {
+/** Waits for the promise that the handler has given, and gives the answer. */
+async function answerLater(calls: LocalCalls, calling: Calling, options: Options): Promise<unknown> {
   const promise = given!;
   const ours = request;
   given = null;
@@ -228,15 +226,17 @@ async function answerLater(calls: LocalCalls, calling: Calling, options: Options
       settled.then(end, (error: unknown) => fail({ thrown: error }));
       return () => {};
     });
-    return REPLY | putResult(value, agent.taskId);
+    registers[R_TAG] = REPLY | putResult(value, agent.taskId);
   } catch (error) {
     if (error instanceof GivenUp) {
       ours.controller?.abort(new IpcError('ERR_IPC_ABORTED', 'the caller no longer waits for the answer'));
       throw error.why;
     }
     const thrown = (error as { thrown?: unknown } | null) ?? {};
-    return putThrown(Object.hasOwn(thrown, 'thrown') ? thrown.thrown : error, agent.taskId);
+    registers[R_TAG] = putThrown(Object.hasOwn(thrown, 'thrown') ? thrown.thrown : error, agent.taskId);
   }
+  // At once: the answer to another call may be put into the registers in the next microtask.
+  return takeAnswer(calling);
 }
 
 /** Why a caller no longer waits. */

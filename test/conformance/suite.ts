@@ -128,6 +128,22 @@ function callTests({ kind, apart }: Kind): void {
     assert.notEqual(t.sync.echo(own), own);
   });
 
+  systemTest(`${kind}: calls that are answered at the same time get their own answers`, async (system) => {
+    const t = await system.spawn(url, { kind });
+    const list = Array.from({ length: 20 }, (_, i) => i);
+    assert.deepEqual(
+      await Promise.all(list.map((i) => t.async.addLater(i, i))),
+      list.map((i) => 2 * i),
+    );
+    const texts = list.map((i) => 'x'.repeat(300) + i);
+    assert.deepEqual(await Promise.all(texts.map((text) => t.async.echoLater(text))), texts);
+    const errors = await Promise.all(list.map((i) => rejectionOf(t.async.failLater(`error ${i}`))));
+    assert.deepEqual(
+      errors.map(({ message }) => message),
+      list.map((i) => `error ${i}`),
+    );
+  });
+
   systemTest(`${kind}: shared buffers and ports`, async (system) => {
     const t = await system.spawn(url, { kind });
     const shared = new SharedArrayBuffer(8);
