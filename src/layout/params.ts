@@ -89,6 +89,11 @@ export const CALLS_IN_FLIGHT = 64;
 /** Upcalls inside upcalls, counted in one agent. */
 export const UPCALL_DEPTH_MAX = 64;
 
+/** Iterators of other tasks that one agent has open at a time. */
+export const STREAMS_OPEN_MAX = 1024;
+/** Values of an iterator that one answer brings. */
+export const BATCH_MAX = 4096;
+
 /** All of kernel memory, reserved at once and touched as it is used. */
 export const MEMORY_BYTES = 0x7fff0000;
 

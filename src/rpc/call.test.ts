@@ -26,7 +26,7 @@ import { peek, poke, registers } from '../platform/atomics.ts';
 import { registerFloats } from '../platform/registers.ts';
 import { agent, detach, discardTask, holder, idOf, startSystem } from '../user/agent.ts';
 import { settle, stopLoop } from '../user/loop.ts';
-import { callAsync, dropCallTcbs, makeTarget, type Target } from './call.ts';
+import { callAsync, dropCallTcbs, makeTarget, plainOptions, type Target } from './call.ts';
 
 startSystem({});
 after(() => {
@@ -36,7 +36,7 @@ after(() => {
 });
 afterEach(() => assert.deepEqual(verify(), []));
 
-const options = { timeout_ms: NEVER, signal: undefined };
+const options = plainOptions(NEVER);
 const made: Incarnation[] = [];
 afterEach(() => {
   for (const { task } of made.splice(0)) discardTask(task);

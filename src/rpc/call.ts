@@ -105,7 +105,12 @@ export const makeTarget = (id: ThreadId, taskId: number, name: string): Target =
 export interface Options {
   readonly timeout_ms: number;
   readonly signal: AbortSignal | undefined;
+  /** Values that a step of a stream brings at most. */
+  readonly batch: number;
 }
+
+/** Those of a stub that nobody has given any. */
+export const plainOptions = (timeout_ms: number): Options => ({ timeout_ms, signal: undefined, batch: 1 });
 
 /** Calls in flight to one task, so that a slow one leaves tcbs to the others. */
 const IN_FLIGHT_PER_TARGET = (CALLS_IN_FLIGHT * 3) / 4;

@@ -176,7 +176,7 @@ function refuseByBrand(sink: Sink, value: object, depth: number): void {
   if (types.isPromise(value)) sink.refuse('a Promise', depth);
   if (types.isWeakMap(value)) sink.refuse('a WeakMap', depth);
   if (types.isWeakSet(value)) sink.refuse('a WeakSet', depth);
-  if (types.isGeneratorObject(value)) sink.refuse('a generator', depth);
+  if (types.isGeneratorObject(value)) sink.refuse('a generator; an exported generator function gives a stream', depth);
   if (types.isMapIterator(value) || types.isSetIterator(value)) sink.refuse('an iterator', depth);
   if (types.isModuleNamespaceObject(value)) sink.refuse('a module namespace', depth);
   if (types.isArgumentsObject(value)) sink.refuse('an arguments object', depth);

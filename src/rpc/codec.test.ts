@@ -115,7 +115,7 @@ test('a refusal names the path and the kind', () => {
         })(),
       ],
       'args',
-      'args[0] cannot be sent: it is a generator',
+      'args[0] cannot be sent: it is a generator; an exported generator function gives a stream',
     ],
     [[{ a: { b: 1, c: [] }, d: new Proxy({}, {}) }], 'args', 'args[0].d cannot be sent: it is a Proxy'],
   ];

@@ -6,6 +6,8 @@
  *   INLINE   primitives and short strings, byte by byte in the message words, no serialiser involved
  *   STREAM   the bytes of the codec as string item 0; with a ticket in word 0 when some of it went over the side port
  *
+ * The bit LAST beside one of them says that the value is what an iterator gave at its end (rpc/generators.ts).
+ *
  * What is in the registers has been copied out of shared memory, and a stream is copied before it is decoded: nobody
  * can change what has been checked.
  */
@@ -31,6 +33,7 @@ const NONE = 0 << TAG_FORMAT_SHIFT;
 const NUMBERS = 1 << TAG_FORMAT_SHIFT;
 const INLINE = 2 << TAG_FORMAT_SHIFT;
 const STREAM = 3 << TAG_FORMAT_SHIFT;
+const LAST = 4 << TAG_FORMAT_SHIFT;
 const STREAM_TAG = STREAM | (1 << TAG_STRING_SHIFT);
 
 /** The functions of the value last put, in the order of their handles; null when there were none. */
@@ -88,6 +91,14 @@ function allNumbers(args: readonly unknown[]): boolean {
   return true;
 }
 
+/** What an iterator gave at its end: the result of a step, and of the call that made the step. */
+export class Last {
+  readonly value: unknown;
+  constructor(value: unknown) {
+    this.value = value;
+  }
+}
+
 /** Puts a result into the registers. Returns format, words and strings. */
 export function putResult(value: unknown, task: number): number {
   functionsPut = null;
@@ -98,6 +109,7 @@ export function putResult(value: unknown, task: number): number {
   }
   registerBytes[0] = 1;
   const end = putInline(value, 1);
+  if (end === 0 && value instanceof Last) return LAST | putResult(value.value, task);
   const tag = end > 0 ? INLINE | ((end + 7) >> 3) : putStream(value, 'result', task);
   if (functionsPut === null) return tag;
   throw new CodecError(
@@ -204,6 +216,7 @@ export function takeResult(self: Tcb, tag: number, importFunction: ImportFunctio
     inlineAt = 1;
     return takeInlineValue(importFunction);
   }
+  if ((format & LAST) !== 0) return new Last(takeResult(self, tag & ~LAST));
   return takeStream(self, tag, importFunction);
 }
 

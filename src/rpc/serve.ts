@@ -32,10 +32,13 @@ import { putThrown } from './failure.ts';
 import { IpcError, noSuchMethod } from './ipc-error.ts';
 import { functionsPut, type ImportFunction, putArguments, putResult, takeArguments } from './payload.ts';
 import { awaitAnswer } from './answer.ts';
+import { step } from './generators.ts';
 
 /** Method 0 of every task gives its export list; the others are the exports in order. */
 export const METHOD_DESCRIBE = 0;
 export const METHOD_FIRST = 1;
+/** A step of an iterator that an export gave: rpc/generators.ts. */
+export const METHOD_STEP = 0x3fff;
 /** From here on a method is a function of `host`, of the table for the sender's task. */
 export const METHOD_HOST = 0x4000;
 
@@ -47,10 +50,19 @@ export interface Table {
   readonly functions: readonly AnyFunction[];
 }
 
-const EMPTY: Table = { names: [], functions: [] };
+/** What a task says of itself: its exports, and which of them are generator functions. */
+export interface Exports {
+  readonly names: readonly string[];
+  readonly streams: readonly string[];
+}
+
+/** The exports of a task. */
+export interface ExportTable extends Table, Exports {}
+
+const EMPTY: ExportTable = { names: [], functions: [], streams: [] };
 /** What the agent's own task exports; what local tasks in this agent do, by task index. */
 let ownTable = EMPTY;
-const localTables = new Map<number, Table>();
+const localTables = new Map<number, ExportTable>();
 /** Functions granted to tasks that this agent spawned, by the origin of the task. */
 const hosts = new Map<number, Table>();
 
@@ -100,19 +112,19 @@ export function tableOf(exports: Record<string, unknown>): Table {
 const isClass = (value: unknown): boolean => /^class\b/.test(Function.prototype.toString.call(value));
 
 /** States what the agent's own task exports, and how many of its asynchronous handlers may be under way. */
-export function setExports(table: Table, limit: number): void {
+export function setExports(table: ExportTable, limit: number): void {
   ownTable = table;
   concurrency = limit;
 }
 
-export const setLocalExports = (task: number, table: Table): void => {
+export const setLocalExports = (task: number, table: ExportTable): void => {
   localTables.set(task & INDEX_MASK, table);
 };
 export const removeLocalExports = (task: number): boolean => localTables.delete(task & INDEX_MASK);
 export const hasLocalTasks = (): boolean => localTables.size > 0;
 
 /** The exports of the task of thread `self`. */
-function tableFor(self: Tcb): Table {
+function tableFor(self: Tcb): ExportTable {
   const task = peek(self + TCB_TASK);
   return task === agent.taskId ? ownTable : (localTables.get(task & INDEX_MASK) ?? EMPTY);
 }
@@ -319,8 +331,9 @@ function functionFor(self: Tcb, tag: number, task: number, callbacks: Callbacks)
     return fn;
   }
   const table = tableFor(self);
-  if (method === METHOD_DESCRIBE) return () => table.names;
+  if (method === METHOD_DESCRIBE) return () => ({ names: table.names, streams: table.streams });
   const fn = table.functions[method - METHOD_FIRST];
+  if (method === METHOD_STEP) return step as AnyFunction;
   if (fn === undefined) throw noSuchMethod('callee', `method ${method}`, table.names);
   return fn;
 }

@@ -42,6 +42,7 @@ import {
   stopListening,
   type Watcher,
 } from '../user/loop.ts';
+import { parkLimit_ms } from './generators.ts';
 import { hasLocalTasks, isFull, serve, whenHandlerEnds } from './serve.ts';
 
 /** Calls served between two looks at the clock. */
@@ -174,7 +175,7 @@ export function serveInPlace(): void {
   loopHasEnded();
   const { server } = agent;
   const parks = peek(server + TCB_PARKS);
-  const code = awaitMessage(server, NEVER, yielded ? NEVER : SPIN_ONLY);
+  const code = awaitMessage(server, NEVER, yielded ? parkLimit_ms() : SPIN_ONLY);
   poke(agent.task + TASK_LOOP_ALIVE, 1);
   yielded = code === NOT_YET;
   const slept = code === OK && peek(server + TCB_PARKS) !== parks;

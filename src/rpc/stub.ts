@@ -2,9 +2,11 @@
  * Stubs: null-prototype objects of plain functions, made once from a task's export list. No proxy stands in a call.
  */
 import { NEVER } from '../layout/message.ts';
+import { BATCH_MAX } from '../layout/params.ts';
 import { callAsync, callSync, type Options, type Target } from './call.ts';
 import { noSuchMethod } from './ipc-error.ts';
-import { METHOD_FIRST } from './serve.ts';
+import { type Exports, METHOD_FIRST } from './serve.ts';
+import { openAsync, openSync } from './streams.ts';
 import type { CallOptions, Stubs } from './types.ts';
 
 /** Names under which JavaScript looks for thenables and prototypes: no stub has them. */
@@ -20,14 +22,18 @@ export type Caller = (
 
 /** Checks and completes call options. Throws a TypeError or RangeError that names the bad one. */
 export function completeOptions(options: CallOptions, inherited: Options): Options {
-  const { timeout, signal } = options;
+  const { timeout, signal, batch } = options;
   if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) {
     throw new RangeError(`timeout is ${String(timeout)}; it must be milliseconds, 0 or more`);
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
+  if (batch !== undefined && !(Number.isSafeInteger(batch) && batch > 0 && batch <= BATCH_MAX)) {
+    throw new RangeError(`batch is ${String(batch)}; it must be a whole number from 1 to ${BATCH_MAX}`);
+  }
   return {
     timeout_ms: timeout === undefined ? inherited.timeout_ms : limitOf(timeout),
     signal: signal ?? inherited.signal,
+    batch: batch ?? inherited.batch,
   };
 }
 
@@ -37,11 +43,24 @@ export function completeOptions(options: CallOptions, inherited: Options): Optio
 const limitOf = (timeout: number): number => (timeout > 0x7fffffff ? NEVER : Math.ceil(timeout));
 
 /** The stub object of one kind for these exports. A name that is not there is refused with the names that are. */
-function makeStub(target: Target, names: readonly string[], options: Options, caller: Caller, first: number): object {
+function makeStub(
+  target: Target,
+  { names, streams }: Exports,
+  options: Options,
+  callers: Callers,
+  mode: 'sync' | 'async',
+  first: number,
+): object {
   const stub = Object.create(null) as Record<string, unknown>;
+  const caller = callers[mode];
   names.forEach((name, i) => {
     if (REFUSED.has(name)) return;
     const method = first + i;
+    if (streams.includes(name)) {
+      const open = mode === 'sync' ? openSync : openAsync;
+      stub[name] = (...args: unknown[]) => open(callers, target, method, name, options, args);
+      return;
+    }
     stub[name] = (...args: unknown[]) => caller(target, method, name, options, args);
   });
   Object.freeze(stub);
@@ -87,18 +106,18 @@ export interface Callers {
   readonly async: Caller;
 }
 
-const remoteCallers: Callers = { sync: callSync, async: callAsync };
+export const remoteCallers: Callers = { sync: callSync, async: callAsync };
 
 /** Both stub objects of a task under the same options. `first` is the method number of the first name. */
 export function makeStubs(
   target: Target,
-  names: readonly string[],
+  exported: Exports,
   options: Options,
   callers: Callers = remoteCallers,
   first: number = METHOD_FIRST,
 ): Stubs {
   return {
-    sync: makeStub(target, names, options, callers.sync, first),
-    async: makeStub(target, names, options, callers.async, first),
+    sync: makeStub(target, exported, options, callers, 'sync', first),
+    async: makeStub(target, exported, options, callers, 'async', first),
   };
 }

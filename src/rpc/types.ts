@@ -78,6 +78,11 @@ export interface CallOptions {
   readonly borrow?: boolean | undefined;
   /** A byte result is copied into this buffer and arrives as a subarray of it. Too long is `ERR_IPC_OVERFLOW`. */
   readonly into?: Uint8Array | undefined;
+  /**
+   * Of a generator function: values that one step of its iterator brings at most; it runs ahead of its consumer by so
+   * many. A step brings fewer when they take longer than a millisecond. Default: 1, each value when it is asked for.
+   */
+  readonly batch?: number | undefined;
 }
 
 /** Upper bounds of a system. What is left out has its default of layout/params.ts; above them is `ERR_IPC_LIMIT`. */
@@ -251,7 +256,8 @@ export type Sync<T> = { readonly [K in keyof T as StubName<T, K>]: SyncFunction<
 export type Async<T> = { readonly [K in keyof T as StubName<T, K>]: AsyncFunction<T[K]> };
 
 /**
- * A function as `.sync` calls it: promises in the result are awaited by the callee, so the caller gets their value.
+ * A function as `.sync` calls it: promises in the result are awaited by the callee, so the caller gets their value. A
+ * generator function gives an iterator, an asynchronous one too.
  *
  * The function's own type is kept, with its type parameters, overloads and documentation, if it returns no promise,
  * takes no `this`, and takes no callback whose result is a promise. Otherwise it is rebuilt:
@@ -265,7 +271,8 @@ export type Async<T> = { readonly [K in keyof T as StubName<T, K>]: AsyncFunctio
 export type SyncFunction<F> = Stub<F, 'sync'>;
 
 /**
- * A function as `.async` calls it: the result is one promise of the awaited value.
+ * A function as `.async` calls it: the result is one promise of the awaited value. A generator function gives an
+ * asynchronous iterator at once.
  *
  * The function's own type is kept if every overload returns a promise, and it takes neither `this` nor callbacks.
  * Otherwise it is rebuilt as in `SyncFunction`, except that callbacks may return their value or a promise of it: the
@@ -327,7 +334,9 @@ type Rebuilt<F extends AnyFunction, S extends Signature[], M extends Mode> = S e
     ? (...args: Arguments<A, M>) => Result<R, M>
     : IsDeclared<F, R> extends true
       ? (...args: Arguments<A, M, true>) => Result<R, M>
-      : <P extends Arguments<A, M, true>>(...args: P) => Result<ResultFor<F, P, R>, M>
+      : IsStream<R> extends true
+        ? (...args: Arguments<A, M, true>) => Stream<KnownStream<R>, M>
+        : <P extends Arguments<A, M, true>>(...args: P) => Result<ResultFor<F, P, R>, M>
   : Overloads<S, M>;
 
 /** Whether G is as good as F, the properties of F left aside. */
@@ -359,7 +368,48 @@ type StubSignatures<S extends Signature[], M extends Mode> = {
 };
 
 /** `Promise<Awaited<R>>` is R itself for an async function, so that `Same` finds nothing to change. */
-type Result<R, M extends Mode> = M extends 'sync' ? Awaited<R> : Promise<Awaited<R>>;
+type Result<R, M extends Mode> = [IsStream<R>] extends [true]
+  ? Stream<R, M>
+  : M extends 'sync'
+    ? Awaited<R>
+    : Promise<Awaited<R>>;
+
+/**
+ * Whether R is what a generator function gives, by any of the types that it may be declared with: Generator,
+ * IterableIterator, Iterable, and the asynchronous ones. Arrays, strings and maps are more than Iterable, and no
+ * iterators.
+ */
+type IsStream<R> =
+  IsAny<R> extends true
+    ? false
+    : [R] extends [never]
+      ? false
+      : [R] extends [AsyncIterable<any, any, any>]
+        ? IsBare<R, AsyncIterable<any, any, any>, AsyncIterator<any, any, any>>
+        : [R] extends [Iterable<any, any, any>]
+          ? IsBare<R, Iterable<any, any, any>, Iterator<any, any, any>>
+          : false;
+
+/** The values of a generic generator function may be of a forgotten type parameter. */
+type KnownStream<R> =
+  R extends AsyncIterable<infer T, infer E, infer N>
+    ? AsyncGenerator<Known<T>, E, N>
+    : R extends Iterable<infer T, infer E, infer N>
+      ? Generator<Known<T>, E, N>
+      : R;
+
+type IsBare<R, Whole, Moving> = [R] extends [Moving] ? true : [Whole] extends [R] ? true : false;
+
+/** A stream has all methods of a generator, and where R is one already it is kept. */
+type Stream<R, M extends Mode> = M extends 'sync'
+  ? R extends AsyncIterable<infer T, infer E, infer N>
+    ? Generator<Awaited<T>, E, N>
+    : R
+  : R extends AsyncIterable<any, any, any>
+    ? R
+    : R extends Iterable<infer T, infer E, infer N>
+      ? AsyncGenerator<Awaited<T>, E, N>
+      : never;
 
 /** A forgotten type parameter shows as `unknown`; the caller is better off with `any`. */
 type Known<R> = unknown extends R

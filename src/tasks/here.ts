@@ -8,7 +8,7 @@ import { INDEX_MASK } from '../layout/params.ts';
 import { TASK_CHIEF, TASK_SERVER, taskAt } from '../layout/task.ts';
 import { TCB_TASK, type ThreadId } from '../layout/tcb.ts';
 import { agent, isAttached } from '../user/agent.ts';
-import { callAsync, callSync, makeTarget } from '../rpc/call.ts';
+import { makeTarget, plainOptions } from '../rpc/call.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import {
   type AnyFunction,
@@ -19,7 +19,7 @@ import {
   METHOD_HOST,
   tableOf,
 } from '../rpc/serve.ts';
-import { makeStubs } from '../rpc/stub.ts';
+import { makeStubs, remoteCallers } from '../rpc/stub.ts';
 import type { Here, Stubs } from '../rpc/types.ts';
 
 let hostNames: readonly string[] = [];
@@ -46,8 +46,8 @@ function makeHost(): Stubs {
   const chief = chiefTask();
   const server = chief === 0 ? 0 : peek(taskAt(chief & INDEX_MASK) + TASK_SERVER);
   const target = makeTarget(server as ThreadId, chief, 'host');
-  const options = { timeout_ms: defaultTimeout_ms, signal: undefined };
-  return makeStubs(target, hostNames, options, { sync: callSync, async: callAsync }, METHOD_HOST);
+  const exported = { names: hostNames, streams: [] };
+  return makeStubs(target, exported, plainOptions(defaultTimeout_ms), remoteCallers, METHOD_HOST);
 }
 
 /** Host functions of local tasks, by task index. */
@@ -69,8 +69,8 @@ export function setLocalHost(task: number, host: Record<string, AnyFunction> | n
     task & INDEX_MASK,
     makeStubs(
       target,
-      names,
-      { timeout_ms: NEVER, signal: undefined },
+      { names, streams: [] },
+      plainOptions(NEVER),
       {
         sync: (_target, method, _name, _options, args) => invoke(method, args),
         async: (_target, method, _name, _options, args) => callAcrossLater(host[names[method]!]!, args),

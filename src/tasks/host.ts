@@ -17,7 +17,7 @@ export interface HostedTask {
   readonly exited: Promise<TaskExit>;
   isAlive(): boolean;
   kill(): Promise<void>;
-  stubs(names: readonly string[], options: Options): Stubs;
+  stubs(options: Options): Stubs;
 }
 
 /** What a host needs to start a task whose record and threads exist already. */

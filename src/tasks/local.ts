@@ -36,6 +36,7 @@ import { type Tcb, TCB_ID, TCB_PROCESSOR, tcbOf, type ThreadId } from '../layout
 import { store } from '../platform/atomics.ts';
 import { agent, discardTask } from '../user/agent.ts';
 import { joinStacks } from '../rpc/errors-codec.ts';
+import { dropIterators, exportsOf } from '../rpc/generators.ts';
 import { type Entry, Fifo, NOWHERE } from '../rpc/fifo.ts';
 import { type Calling, failure, putThrown, sendError, takeThrown } from '../rpc/failure.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
@@ -48,7 +49,6 @@ import {
   serve,
   serveLocally,
   setLocalExports,
-  tableOf,
 } from '../rpc/serve.ts';
 import { type Caller, makeStubs } from '../rpc/stub.ts';
 import { makeTarget, type Options, type Target } from '../rpc/call.ts';
@@ -296,7 +296,7 @@ function checkSignal(target: Target, name: string, { signal }: Options): void {
 export const localCallers = { sync: callSync, async: callAsync };
 
 function finishStart({ taskId, server, name, options }: Start, exports: Record<string, unknown>): HostedTask {
-  const table = tableOf(exports);
+  const table = exportsOf(exports);
   const task = taskAt(taskId & INDEX_MASK);
   const tcb = tcbOf(server);
   setLocalExports(taskId, table);
@@ -352,13 +352,14 @@ function finishStart({ taskId, server, name, options }: Start, exports: Record<s
       end();
       return Promise.resolve();
     },
-    stubs: (names, stubOptions) => makeStubs(target, names, stubOptions, localCallers),
+    stubs: (stubOptions) => makeStubs(target, table, stubOptions, localCallers),
   };
 }
 
 function endLocal(taskId: number): void {
   const task = taskAt(taskId & INDEX_MASK);
   removeLocalExports(taskId);
+  dropIterators(taskId);
   setLocalHost(taskId, null);
   callsOf.delete(taskId);
   const server = peek(task + TASK_SERVER) as ThreadId;

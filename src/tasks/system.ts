@@ -65,10 +65,11 @@ import {
   setCallsInFlight,
   type Options,
   makeTarget,
+  plainOptions,
   type Target,
 } from '../rpc/call.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
-import { METHOD_DESCRIBE } from '../rpc/serve.ts';
+import { type Exports, METHOD_DESCRIBE } from '../rpc/serve.ts';
 import { openServer } from '../rpc/server.ts';
 import { type Callers, completeOptions, makeStubs, REFUSED } from '../rpc/stub.ts';
 import type {
@@ -115,6 +116,7 @@ const SPAWN_OPTIONS = [
 ];
 const RESTARTS = [undefined, 'never', 'on-failure', 'always'];
 const ON_TIMEOUT = [undefined, 'keep', 'kill'];
+const CALL_OPTIONS = ['timeout', 'signal', 'batch'];
 const BOOT_OPTIONS = ['timeout', 'limits', 'handover', 'log'];
 
 let system: KernelSystem | null = null;
@@ -127,7 +129,7 @@ function refuseUnknown(what: string, options: object, known: readonly string[]):
   }
 }
 
-const inherited = (): Options => ({ timeout_ms: defaultTimeout_ms, signal: undefined });
+const inherited = (): Options => plainOptions(defaultTimeout_ms);
 
 /** A task as its users hold it. */
 class TaskHandle implements Task {
@@ -139,7 +141,7 @@ class TaskHandle implements Task {
   constructor(hosted: HostedTask, options: Options) {
     this.hosted = hosted;
     this.options = options;
-    const stubs = hosted.stubs(hosted.names, options);
+    const stubs = hosted.stubs(options);
     this.sync = stubs.sync;
     this.async = stubs.async;
   }
@@ -165,8 +167,8 @@ class TaskHandle implements Task {
   }
 
   with(options: CallOptions): Stubs {
-    refuseUnknown('with()', options, ['timeout', 'signal']);
-    return this.hosted.stubs(this.hosted.names, completeOptions(options, this.options));
+    refuseUnknown('with()', options, CALL_OPTIONS);
+    return this.hosted.stubs(completeOptions(options, this.options));
   }
 
   kill(): Promise<void> {
@@ -433,7 +435,7 @@ function stayForLoops(): void {
 /** Starts a kernel, or gives the one this agent belongs to. */
 export function bootSync(options: BootOptions = {}): System {
   refuseUnknown('boot()', options, BOOT_OPTIONS);
-  const { timeout_ms } = completeOptions({ timeout: options.timeout }, { timeout_ms: NEVER, signal: undefined });
+  const { timeout_ms } = completeOptions({ timeout: options.timeout }, plainOptions(NEVER));
   if (system !== null) return system;
   if (!isAttached()) {
     startSystem({ threads: options.limits?.threads, tasks: options.limits?.tasks });
@@ -563,19 +565,19 @@ export function lookup(name: string): Task {
   const isHere = kind !== 'worker' && peek(record + TASK_PROCESSOR) === peek(agent.task + TASK_PROCESSOR);
   const callers: Callers | undefined = isHere ? (kind === 'wasm' ? wasmCallers : localCallers) : undefined;
   const ask = callers?.sync ?? callSync;
-  const exported = ask(target, METHOD_DESCRIBE, 'exports', inherited(), []) as string[];
+  const exported = ask(target, METHOD_DESCRIBE, 'exports', inherited(), []) as Exports;
   return new TaskHandle(
     {
       taskId: taskId as TaskId,
       kind,
       target,
-      names: exported,
+      names: exported.names,
       get exited() {
         return exitOf(target.origin);
       },
       isAlive: () => incarnationOf(target.origin) !== GONE,
       kill: () => Promise.reject(new IpcError('ERR_IPC_DENIED', `only the task that spawned '${name}' may end it`)),
-      stubs: (functions, options) => makeStubs(target, functions, options, callers),
+      stubs: (options) => makeStubs(target, exported, options, callers),
     },
     inherited(),
   );

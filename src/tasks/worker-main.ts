@@ -18,7 +18,8 @@ import { isArmed, multiplexes, onLoopIdle, scheduleTurn } from '../user/loop.ts'
 import { setPort } from '../rpc/carry.ts';
 import { putThrown } from '../rpc/failure.ts';
 import { putResult } from '../rpc/payload.ts';
-import { setExports, type Table, tableOf } from '../rpc/serve.ts';
+import { exportsOf } from '../rpc/generators.ts';
+import { type ExportTable, setExports } from '../rpc/serve.ts';
 import { openServer, serveInPlace } from '../rpc/server.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import type { WorkerStart } from './control.ts';
@@ -56,7 +57,7 @@ function hello(tag: number): void {
  * The functions in the order of an earlier export list: the callers of an earlier incarnation know them by number, and
  * the module may have been changed since. What it no longer has is refused by name; what is new comes last.
  */
-function inOrderOf(names: readonly string[], table: Table): Table {
+function inOrderOf(names: readonly string[], table: ExportTable): ExportTable {
   const all = [...names, ...table.names.filter((name) => !names.includes(name))];
   const functions = all.map(
     (name) =>
@@ -65,17 +66,17 @@ function inOrderOf(names: readonly string[], table: Table): Table {
         throw new IpcError('ERR_IPC_NO_SUCH_METHOD', `the task was started again, and exports no '${name}' any more`);
       }),
   );
-  return { names: all, functions };
+  return { names: all, functions, streams: table.streams };
 }
 
 async function main(): Promise<void> {
   const chief = peek(agent.task + TASK_CHIEF);
   try {
-    const exported = tableOf(await importModule(start.url));
+    const exported = exportsOf(await importModule(start.url));
     const table = start.names === null ? exported : inOrderOf(start.names, exported);
     setExports(table, start.concurrency);
     request({ kind: 'loaded', names: table.names });
-    hello(putResult([...table.names], chief));
+    hello(putResult({ names: table.names, streams: table.streams }, chief));
   } catch (error) {
     sayError(error, chief);
     return;

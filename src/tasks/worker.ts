@@ -33,7 +33,7 @@ import { takeThrown } from '../rpc/failure.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import { setNewsReaders } from '../rpc/news.ts';
 import { takeResult } from '../rpc/payload.ts';
-import { grantHost, revokeHost } from '../rpc/serve.ts';
+import { type Exports, grantHost, revokeHost } from '../rpc/serve.ts';
 import { makeStubs } from '../rpc/stub.ts';
 import { retarget, setReplacer } from '../rpc/successor.ts';
 import type { SpawnOptions, TaskExit } from '../rpc/types.ts';
@@ -186,20 +186,20 @@ function spawnFailed(start: Start, cause: unknown): IpcError {
   });
 }
 
-/** The hello in the registers of `self`: the export list. Throws what the module threw. */
-function readHello(self: Tcb): string[] {
+/** The hello in the registers of `self`: the exports. Throws what the module threw. */
+function readHello(self: Tcb): Exports {
   const tag = registers[R_TAG]!;
   if ((tag & TAG_FLAG) !== 0) throw takeThrown(self, tag);
-  return takeResult(self, tag) as string[];
+  return takeResult(self, tag) as Exports;
 }
 
-function hosted(start: Start, state: Running, names: readonly string[]): HostedTask {
+function hosted(start: Start, state: Running, exported: Exports): HostedTask {
   const { target } = state;
   return {
     kind: 'worker',
     taskId: start.taskId,
     target,
-    names,
+    names: exported.names,
     get exited() {
       // Who waits for the end wants to see it: from here on the task keeps the process alive.
       if (state.end === null) void state.exited.then(keepAlive());
@@ -213,7 +213,7 @@ function hosted(start: Start, state: Running, names: readonly string[]): HostedT
       await state.exited;
       letGo();
     },
-    stubs: (exported, options) => makeStubs(target, exported, options),
+    stubs: (options) => makeStubs(target, exported, options),
   };
 }
 
@@ -330,13 +330,13 @@ function startSync(begun: Start): HostedTask {
     abandon(state);
     throw awaitEnd(begun, state, code);
   }
-  let names: string[];
+  let exported: Exports;
   try {
-    names = readHello(self);
+    exported = readHello(self);
   } catch (error) {
     throw spawnFailed(begun, error);
   }
-  return hosted(begun, state, names);
+  return hosted(begun, state, exported);
 }
 
 export const workerHost: TaskHost = { start, startSync };

@@ -159,3 +159,40 @@ export const arrow = (x: bigint): bigint => x;
 export default function main(x: 1 | 2): boolean {
   return x === 1;
 }
+
+export function* rows(count: number): Generator<{ id: number }, string, boolean | undefined> {
+  const more = yield { id: count };
+  return `${more}`;
+}
+
+export async function* rowsLater(count: number): AsyncGenerator<number, void> {
+  yield count;
+}
+
+export function* promised(): Generator<Promise<string>> {
+  yield Promise.resolve('x');
+}
+
+export function* iterable(): Iterable<number> {
+  yield 1;
+}
+
+export function* iterableIterator(): IterableIterator<number> {
+  yield 1;
+}
+
+export async function* asyncIterable(): AsyncIterable<number> {
+  yield 1;
+}
+
+export function* each2<T>(xs: readonly T[]): Generator<T> {
+  yield* xs;
+}
+
+export function array(): readonly number[] {
+  return [];
+}
+
+export function map2(): Map<string, number> {
+  return new Map();
+}

@@ -150,6 +150,6 @@ export type Surface = [
   Expect<Equal<ReturnType<Task<Module>['with']>, Stubs<Module>>>,
   Expect<Equal<IpcError['code'], IpcErrorCode>>,
   Expect<Equal<IpcError['phase'], IpcPhase | undefined>>,
-  Expect<Equal<keyof CallOptions, 'timeout' | 'signal' | 'borrow' | 'into'>>,
+  Expect<Equal<keyof CallOptions, 'timeout' | 'signal' | 'borrow' | 'into' | 'batch'>>,
   Expect<Equal<Exclude<keyof System, symbol>, 'spawn' | 'spawnSync' | 'tasks' | 'cancel' | 'shutdown'>>,
 ];

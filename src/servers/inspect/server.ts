@@ -9,7 +9,7 @@ import type { Server, Socket } from 'node:net';
 import { debuglog } from 'node:util';
 import { threadId } from 'node:worker_threads';
 import { type Snapshot, takeSnapshot } from '../../inspect/snapshot.ts';
-import { METHOD_DESCRIBE, METHOD_HOST } from '../../rpc/serve.ts';
+import { METHOD_DESCRIBE, METHOD_HOST, METHOD_STEP } from '../../rpc/serve.ts';
 import { addressOf, closeToOthers, makeDirectory, removeAddress } from './address.ts';
 import { type Inspection, REQUEST, REQUEST_BYTES_MAX } from './protocol.ts';
 
@@ -104,13 +104,16 @@ function inspection({ name, methodName }: InspectionOptions): Inspection {
   };
 }
 
+/** Methods that every task has. */
+const OURS: Readonly<Record<number, string>> = { [METHOD_DESCRIBE]: 'exports', [METHOD_STEP]: 'next' };
+
 function namesOfMethods({ threads }: Snapshot, methodName: MethodName): Record<number, string> {
   const taskOf = new Map(threads.map(({ id, task }) => [id, task]));
   const names: Record<number, string> = {};
   for (const { id, task, partner, method } of threads) {
     const callee = partner === null ? undefined : taskOf.get(partner);
     if (callee === undefined || method === null) continue;
-    const name = method === METHOD_DESCRIBE ? 'exports' : methodName(method >= METHOD_HOST ? task : callee, method);
+    const name = OURS[method] ?? methodName(method >= METHOD_HOST ? task : callee, method);
     if (name !== undefined) names[id] = name;
   }
   return names;

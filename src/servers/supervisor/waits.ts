@@ -51,7 +51,7 @@ import {
   type ThreadId,
   WAIT,
 } from '../../layout/tcb.ts';
-import { METHOD_DESCRIBE, METHOD_HOST } from '../../rpc/serve.ts';
+import { METHOD_DESCRIBE, METHOD_HOST, METHOD_STEP } from '../../rpc/serve.ts';
 import { nameOf } from '../../user/names.ts';
 
 /** A thread's wait, as its words were at one moment. */
@@ -209,6 +209,7 @@ function describeMethod({ tcb, partner, tag }: Wait, methodName: MethodName): st
   const method = tag >> TAG_METHOD_SHIFT;
   if ((tag & TAG_FLAG) !== 0) return `callback ${method}`;
   if (method === METHOD_DESCRIBE) return 'exports';
+  if (method === METHOD_STEP) return 'next';
   const isGranted = method >= METHOD_HOST;
   const name = methodName(taskOf(isGranted ? tcb : partner), method);
   return name ?? (isGranted ? `host function ${method - METHOD_HOST}` : `method ${method}`);

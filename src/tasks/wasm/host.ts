@@ -59,7 +59,7 @@ function hostedTask(one: Hosted): HostedTask {
       end(one, { code: 1, reason: 'killed' });
       return Promise.resolve();
     },
-    stubs: (wanted, options) => makeStubsFrom(task.target, wanted, (name) => stubFor(one, name, options)),
+    stubs: (options) => makeStubsFrom(task.target, names, (name) => stubFor(one, name, options)),
   };
 }
 
@@ -84,7 +84,7 @@ const callFound: Caller = (target, method, name, options, args) => {
     const { taskId } = target;
     throw failure(PEER_GONE, { task: target.name, taskId, method: name, timeout_ms: NEVER, began_ms: NEVER });
   }
-  if (method === METHOD_DESCRIBE) return one.task.signatures.map((signature) => signature.name);
+  if (method === METHOD_DESCRIBE) return { names: one.task.signatures.map((signature) => signature.name), streams: [] };
   if (options.signal?.aborted === true) throw aborted(target, name, options.signal);
   return one.stubs[method - METHOD_FIRST]!.call(...args);
 };

@@ -108,6 +108,7 @@ export function begin(start: Start, compiled: Compiled): Hosted {
   setLocalExports(start.taskId, {
     names: signatures.map(({ name }) => name),
     functions: stubs.map((slot) => fromElsewhere(task, slot)),
+    streams: [],
   });
   instantiate(made);
   poke(recordOf(task) + TASK_RESTART, RESTARTS[start.options.restart ?? 'never']);
