@@ -176,6 +176,11 @@ export interface Task<T = any> extends Stubs<T> {
   readonly kind: TaskKind;
   /** False after the final exit; true while a restart is under way. */
   readonly alive: boolean;
+  /**
+   * Of a wasm task that this agent spawned: all of its linear memory, as it is now, for modules that take addresses and
+   * state no letters. Read it anew after each call: a memory that has grown has another buffer. Undefined otherwise.
+   */
+  readonly memory?: Uint8Array | undefined;
   /** Settles at the final exit, when no restart follows. Never rejects. */
   readonly exited: Promise<TaskExit>;
   /** The same task under other call options. Costs as much as making the stubs: keep the result. */

@@ -15,6 +15,8 @@ export interface HostedTask {
   /** Names of its exports, once it is ready. */
   readonly names: readonly string[];
   readonly exited: Promise<TaskExit>;
+  /** Its address space, where the spawner may look into it. */
+  readonly memory?: Uint8Array | undefined;
   isAlive(): boolean;
   kill(): Promise<void>;
   stubs(options: Options): Stubs;

@@ -162,6 +162,10 @@ class TaskHandle implements Task {
     return this.hosted.isAlive();
   }
 
+  get memory(): Uint8Array | undefined {
+    return this.hosted.memory;
+  }
+
   get exited(): Task['exited'] {
     return this.hosted.exited;
   }
@@ -519,6 +523,10 @@ class LazyTask implements Task {
 
   get alive(): boolean {
     return this.started?.alive ?? true;
+  }
+
+  get memory(): Uint8Array | undefined {
+    return this.task().memory;
   }
 
   get exited(): Task['exited'] {

@@ -12,6 +12,7 @@ import type { HostedTask, Start, TaskHost } from '../host.ts';
 import { boundsOf, compile } from './compile.ts';
 import { abandon, begin, end, type Hosted, hostedBy } from './life.ts';
 import { isGone, type RawFunction } from './record.ts';
+import { viewOf } from './space.ts';
 
 function startSync(start: Start): HostedTask {
   let one: Hosted;
@@ -54,6 +55,10 @@ function hostedTask(one: Hosted): HostedTask {
     target: task.target,
     names,
     exited,
+    // Empty when there is no instance: a task that has ended, a module that exports no memory.
+    get memory() {
+      return task.space.memory === null ? new Uint8Array() : viewOf(task.space);
+    },
     isAlive: () => task.ended === null,
     kill: () => {
       end(one, { code: 1, reason: 'killed' });
