@@ -2,8 +2,8 @@
  * What one start leaves for the next: the index and the measured table.
  *
  * They lie in a folder named after the folder that was read, under a key that changes with everything that decides
- * their content except the files themselves: this example's sources, the packages' versions, Node's version. The files
- * are compared one by one, by size and time. Invariant: an index gets its place by a rename when it is complete.
+ * their content except the files themselves: this example's sources, the parser, the packages' and Node's versions. The
+ * files are compared one by one, by size and time. Invariant: an index gets its place by a rename when it is complete.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,6 +15,7 @@ import type { Found } from './find-documents.ts';
 import type { FireTable } from './fire-table.ts';
 import type { Row } from './measure.ts';
 import type { Listed } from './tasks/store.ts';
+import type { ParserName } from './walls/walls.ts';
 
 export interface Cache {
   key: string;
@@ -23,11 +24,12 @@ export interface Cache {
 }
 
 /** The cache for one folder; makes its directory. `place` overrides the usual one. */
-export function openCache(folder: string, place: string | undefined): Cache {
+export function openCache(folder: string, parser: ParserName, place: string | undefined): Cache {
   const name = createHash('sha256').update(folder).digest('hex').slice(0, 16);
   const directory = join(place ?? usualPlace(), name);
   mkdirSync(directory, { recursive: true });
-  return { key: keyOfSources(), indexFile: join(directory, 'index.sqlite'), tableFile: join(directory, 'table.json') };
+  const key = `${parser}-${keyOfSources()}`;
+  return { key, indexFile: join(directory, 'index.sqlite'), tableFile: join(directory, 'table.json') };
 }
 
 /** Beside the installed packages, where `npm ci` clears it away; a read-only installation gets a temporary folder. */
@@ -56,7 +58,16 @@ function keyOfSources(): string {
     }
   }
   const require = createRequire(import.meta.url);
-  for (const name of ['markdown-it', 'sanitize-html', 'highlight.js', 'stemmer', 'comlink', 'synckit', 'l3kernel']) {
+  for (const name of [
+    'md4w',
+    'markdown-it',
+    'sanitize-html',
+    'highlight.js',
+    'stemmer',
+    'comlink',
+    'synckit',
+    'l3kernel',
+  ]) {
     hash.update(`${name} ${versionOf(require, name)}`);
   }
   return hash.digest('hex');

@@ -12,12 +12,11 @@ import type { Broken } from './fire.ts';
 import { nameOf } from './indexer.ts';
 import { pageAddress } from './links.ts';
 import { highlight } from './tasks/highlight.ts';
-import { parse, setDocuments } from './tasks/parse.ts';
-import type { Page } from './tasks/parse.ts';
+import type { Page, Parser } from './tasks/parse.ts';
 import { stemmer } from 'stemmer';
 import { host } from './web.ts';
-import { breakKinds } from './walls/walls.ts';
-import type { BreakKind } from './walls/walls.ts';
+import { breakKinds, partModules } from './walls/walls.ts';
+import type { BreakKind, ParserName } from './walls/walls.ts';
 import { wordsOf } from './words.ts';
 
 export const requests_total = 500;
@@ -59,8 +58,13 @@ interface Expected {
 }
 
 /** `holds`: whether to break parts, and send patterns that no engine ends in time; only where the walls stand that. */
-export async function check(port: number, documents: readonly Found[], holds: boolean): Promise<CheckResult> {
-  const expected = await expectations(documents);
+export async function check(
+  port: number,
+  documents: readonly Found[],
+  parser: ParserName,
+  holds: boolean,
+): Promise<CheckResult> {
+  const expected = await expectations(documents, parser);
   const broken: Broken[] = [];
   const probes = mixedProbes(expected, holds);
   if (holds)
@@ -110,7 +114,8 @@ function rowOf(kind: string, times: number[], errors: number): CheckResult['rows
   return { kind, requests: times.length, errors, p50_ms: at(0.5), p99_ms: at(0.99) };
 }
 
-async function expectations(documents: readonly Found[]): Promise<Expected[]> {
+async function expectations(documents: readonly Found[], parser: ParserName): Promise<Expected[]> {
+  const { parse, setDocuments } = (await import(partModules(parser).parse.href)) as Parser;
   setDocuments(documents.map(({ path }) => path));
   const expected: Expected[] = [];
   for (const document of documents) {

@@ -1,5 +1,6 @@
 /** What the tests of the running site share: a folder indexed and served in this process. */
 import { findDocuments } from './find-documents.ts';
+import { parser } from './fixture.ts';
 import { indexDocuments } from './indexer.ts';
 import { createSite } from './site.ts';
 import type { Site } from './site.ts';
@@ -16,7 +17,7 @@ export interface OpenSite {
 }
 
 export async function openSite(folder: string, name: WallName): Promise<OpenSite> {
-  const walls = await openWalls(name);
+  const walls = await openWalls(name, { parser });
   const { documents } = await findDocuments(folder);
   await walls.open(':memory:');
   await walls.begin();

@@ -6,6 +6,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { parser_default, parserNames } from './walls/walls.ts';
+import type { ParserName } from './walls/walls.ts';
+
+/** The parser that is tested: the default, unless the environment says otherwise (parsers.test.ts does). */
+export const parser: ParserName = parserNames.find((name) => name === process.env.DOCS_PARSER) ?? parser_default;
 
 const files: Record<string, string | Uint8Array> = {
   'alpha/README.md': [
@@ -77,7 +82,7 @@ export function run(args: string[], environment: Record<string, string> = {}): R
   const program = fileURLToPath(new URL('./main.ts', import.meta.url));
   const child = spawn(
     process.execPath,
-    [...process.execArgv.filter((flag) => !flag.startsWith('--test')), program, ...args],
+    [...process.execArgv.filter((flag) => !flag.startsWith('--test')), program, `--parser=${parser}`, ...args],
     {
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

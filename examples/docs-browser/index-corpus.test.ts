@@ -1,7 +1,7 @@
 /** The same files give the same index behind every kind of walls. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { fixtureDocuments, makeFixture } from './fixture.ts';
+import { fixtureDocuments, makeFixture, parser } from './fixture.ts';
 import type { Fixture } from './fixture.ts';
 import { indexCorpus } from './index-corpus.ts';
 import type { CorpusResult } from './index-corpus.ts';
@@ -11,7 +11,7 @@ let direct: CorpusResult;
 
 before(async () => {
   fixture = makeFixture();
-  direct = await indexCorpus(fixture.folder, 'direct');
+  direct = await indexCorpus(fixture.folder, 'direct', { parser });
 });
 after(() => fixture.remove());
 
@@ -24,7 +24,7 @@ test('direct indexes every document, a call a word', () => {
 
 for (const name of ['comlink', 'synckit'] as const) {
   test(`${name} makes the same content as no walls`, async () => {
-    const result = await indexCorpus(fixture.folder, name, { sample_seconds: 4 });
+    const result = await indexCorpus(fixture.folder, name, { parser, sample_seconds: 4 });
     assert.ok(result.documents > 0);
     for (const [path, digest] of Object.entries(result.digests)) assert.equal(digest, direct.digests[path], path);
     if (!result.sample) assert.equal(result.hash, direct.hash);

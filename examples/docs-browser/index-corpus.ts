@@ -2,19 +2,21 @@
  * Indexes a folder once, behind walls of one kind, and tells what it took: the measurement of the table that the site
  * prints, and of the benchmark row `docs.index`.
  *
- * As a program (`node index-corpus.ts FOLDER KIND [SAMPLE_SECONDS]`) it prints one JSON document, in a process of its
- * own, so that no measurement runs on what another left behind; with `direct` that process never loads l3kernel.
+ * As a program (`node index-corpus.ts [--parser=NAME] FOLDER KIND [SAMPLE_SECONDS]`) it prints one JSON document, in a
+ * process of its own, so that no measurement runs on what another left behind; with `direct` that process never loads
+ * l3kernel.
  */
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { findDocuments } from './find-documents.ts';
 import type { Found } from './find-documents.ts';
 import { capped, indexDocuments } from './indexer.ts';
-import { openWalls, totalOf, wallNames } from './walls/walls.ts';
-import type { Calls, WallName } from './walls/walls.ts';
+import { openWalls, parser_default, parserNames, totalOf, wallNames } from './walls/walls.ts';
+import type { Calls, ParserName, WallName } from './walls/walls.ts';
 
 export interface CorpusResult {
   walls: WallName;
@@ -36,6 +38,7 @@ export interface CorpusResult {
 export interface CorpusOptions {
   /** Stop after this time and report what was done; documents are then taken in a fixed scattered order. */
   sample_seconds?: number;
+  parser?: ParserName | undefined;
 }
 
 /** Indexes every Markdown file below `folder` into a store that is removed afterwards. */
@@ -44,7 +47,10 @@ export async function indexCorpus(folder: string, name: WallName, options: Corpu
   const known = new Set(documents.map((document) => document.path));
   const scratch = await mkdtemp(join(tmpdir(), 'l3kernel-docs-'));
   const sample = options.sample_seconds === undefined ? undefined : { deadline_ms: Infinity };
-  const walls = await openWalls(name, sample && { sample });
+  const walls = await openWalls(name, {
+    ...(options.parser && { parser: options.parser }),
+    ...(sample && { sample }),
+  });
   try {
     // The first calls wait for the workers to load; that is start-up, not calls.
     await walls.open(join(scratch, 'index.sqlite'));
@@ -103,16 +109,18 @@ function difference(after: Calls, before: Calls): Calls {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [folder = '', kind = 'direct', sample] = process.argv.slice(2);
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { parser: { type: 'string' } } });
+  const [folder = '', kind = 'direct', sample] = positionals;
   const name = wallNames.find((known) => known === kind);
-  if (!folder || !name) {
-    process.stderr.write('usage: node index-corpus.ts FOLDER direct|l3kernel|comlink|synckit [SAMPLE_SECONDS]\n');
+  const parser = parserNames.find((known) => known === (values.parser ?? parser_default));
+  if (!folder || !name || !parser) {
+    const usage = 'node index-corpus.ts [--parser=wasm|worker] FOLDER direct|l3kernel|comlink|synckit [SAMPLE_SECONDS]';
+    process.stderr.write(`usage: ${usage}\n`);
     process.exit(2);
   }
-  const result = await indexCorpus(
-    resolve(folder),
-    name,
-    sample === undefined ? {} : { sample_seconds: Number(sample) },
-  );
+  const result = await indexCorpus(resolve(folder), name, {
+    parser,
+    ...(sample !== undefined && { sample_seconds: Number(sample) }),
+  });
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }

@@ -20,6 +20,7 @@ test('what is not understood ends with a sentence and exit code 2', async () => 
     [['a', 'b'], {}, /one folder at most/],
     [['--json'], {}, /--json goes with --check/],
     [['--walls', 'paper'], {}, /'paper'/],
+    [['--parser', 'paper'], {}, /--parser is one of wasm, worker, not 'paper'/],
     [['no/such/folder'], {}, /there is no folder .*no.such.folder/],
     [[join(fixture.folder, 'notes.txt')], {}, /is not a folder/],
     [[fixture.folder], { PORT: 'x' }, /PORT is a number/],
@@ -38,7 +39,7 @@ test('what is not understood ends with a sentence and exit code 2', async () => 
 test('--help prints the options', async () => {
   const { code, stdout } = await run(['--help']).ended;
   assert.equal(code, 0);
-  for (const option of ['--fresh', '--check', '--json', 'PORT']) assert.ok(stdout.includes(option));
+  for (const option of ['--fresh', '--check', '--json', '--parser', 'PORT']) assert.ok(stdout.includes(option));
 });
 
 test('a port in use is told before anything is indexed', async () => {

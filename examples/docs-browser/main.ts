@@ -124,10 +124,14 @@ async function reopen(walls: Walls, cache: Cache, documents: readonly Found[]): 
 }
 
 /** The table, measured now or on an earlier start; without that of the breaks, for which the site has to be there. */
-async function tableOf(cache: Cache, folder: string, fresh: boolean): Promise<Measured & { kept: boolean }> {
+async function tableOf(
+  cache: Cache,
+  folder: string,
+  { fresh, parser }: Options,
+): Promise<Measured & { kept: boolean }> {
   const kept = fresh ? undefined : readTable(cache);
   if (kept) return { ...kept, kept: true };
-  const rows = await measureAll(folder, (title) => say(`measuring: ${title}`));
+  const rows = await measureAll(folder, parser, (title) => say(`measuring: ${title}`));
   const now = new Date().toISOString().slice(0, 16).replace('T', ' ');
   return { rows, measured: `${now} UTC`, fire: null, kept: false };
 }
@@ -157,7 +161,7 @@ async function printFire(kept: FireTable | null, fire: Fire): Promise<FireTable>
 async function start(options: Options): Promise<number | undefined> {
   const folder = folderOf(options);
   const web = await takePort(options.port);
-  const walls = await openWalls(options.walls);
+  const walls = await openWalls(options.walls, { parser: options.parser });
   let site: Site | undefined;
   let isListening = false;
   const end = endOnSignals(
@@ -168,9 +172,9 @@ async function start(options: Options): Promise<number | undefined> {
   );
   try {
     const documents = await documentsOf(folder);
-    const cache = openCache(folder, options.cache);
+    const cache = openCache(folder, options.parser, options.cache);
     await openIndex(walls, cache, documents, options.fresh);
-    const table = await tableOf(cache, folder, options.fresh);
+    const table = await tableOf(cache, folder, options);
     const sentence = sentenceOf(table);
     printTable(table, sentence);
     const information: SiteInformation = { rows: table.rows, measured: sentence };
@@ -218,7 +222,7 @@ async function runCheck(options: Options): Promise<number> {
   const folder = folderOf(options);
   const started_ms = performance.now();
   const web = await takePort(0);
-  const walls = await openWalls(options.walls);
+  const walls = await openWalls(options.walls, { parser: options.parser });
   const scratch = mkdtempSync(join(tmpdir(), 'l3kernel-docs-'));
   process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
   let site: Site | undefined;
@@ -236,9 +240,15 @@ async function runCheck(options: Options): Promise<number> {
     site = await createSite(walls, { rows: [], measured: '' });
     web.serve(site);
     say(`sending ${requests_total} requests to http://${host}:${web.port}`);
-    const { rows, wrong, cut_short, stopped, broken } = await check(web.port, documents, walls.inside !== undefined);
+    const { rows, wrong, cut_short, stopped, broken } = await check(
+      web.port,
+      documents,
+      options.parser,
+      walls.inside !== undefined,
+    );
     const report = {
       walls: walls.name,
+      parser: options.parser,
       documents: documents.length,
       requests: rows,
       wrong,

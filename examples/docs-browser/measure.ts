@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CorpusResult } from './index-corpus.ts';
-import type { WallName } from './walls/walls.ts';
+import type { ParserName, WallName } from './walls/walls.ts';
 
 /** How long a row may take; one that needs longer is estimated from what it did by then. */
 const seconds_max: Partial<Record<WallName, number>> = { l3kernel: 12, comlink: 2, synckit: 2 };
@@ -38,13 +38,17 @@ const titles: Record<WallName, string> = {
 };
 
 /** Measures all rows on the files below `folder`, one after the other. */
-export async function measureAll(folder: string, onStart: (title: string) => void = () => {}): Promise<Row[]> {
+export async function measureAll(
+  folder: string,
+  parser: ParserName,
+  onStart: (title: string) => void = () => {},
+): Promise<Row[]> {
   const rows: Row[] = [];
   let direct: CorpusResult | undefined;
   for (const name of ['direct', 'l3kernel', 'comlink', 'synckit'] as const) {
     onStart(titles[name]);
     try {
-      const result = await measure(folder, name);
+      const result = await measure(folder, name, parser);
       direct ??= result;
       rows.push(rowOf(result, direct));
     } catch (error) {
@@ -61,7 +65,7 @@ function messageOf(error: unknown): string {
   return text.split('\n').find((line) => /^\w*Error\b/.test(line)) ?? text.split('\n')[0] ?? '';
 }
 
-async function measure(folder: string, name: WallName): Promise<CorpusResult> {
+async function measure(folder: string, name: WallName, parser: ParserName): Promise<CorpusResult> {
   const program = fileURLToPath(new URL('./index-corpus.ts', import.meta.url));
   const limit = seconds_max[name];
   const sample = limit === undefined ? [] : [String(limit)];
@@ -71,7 +75,7 @@ async function measure(folder: string, name: WallName): Promise<CorpusResult> {
   const output = await new Promise<string>((resolve, reject) => {
     const child = execFile(
       process.execPath,
-      [...process.execArgv, program, folder, name, ...sample],
+      [...process.execArgv, program, `--parser=${parser}`, folder, name, ...sample],
       {
         ...{ maxBuffer: 64 * 2 ** 20, timeout: 120_000, killSignal: 'SIGKILL', encoding: 'utf8' },
         env: { ...process.env, TMPDIR: scratch },

@@ -1,12 +1,14 @@
 /** The command line. Invariant: what is not understood is refused with a sentence, never ignored. */
 import { parseArgs } from 'node:util';
-import { wallNames } from './walls/walls.ts';
-import type { WallName } from './walls/walls.ts';
+import { parser_default, parserNames, wallNames } from './walls/walls.ts';
+import type { ParserName, WallName } from './walls/walls.ts';
 
 export interface Options {
   /** The folder to read, as given; undefined for the installed packages. */
   folder: string | undefined;
   walls: WallName;
+  /** Which engine reads Markdown. */
+  parser: ParserName;
   port: number;
   fresh: boolean;
   check: boolean;
@@ -29,6 +31,7 @@ a second one what happens when a part breaks.
                   exit 0 only if every answer and every error was right
   --json          with --check: print one JSON document and nothing else
   --walls NAME    ${wallNames.join(', ')} (default l3kernel)
+  --parser NAME   wasm: md4w in a memory of its own (default); worker: markdown-it in the part's worker
   --cache FOLDER  keep index and table there
   --help          this text
 
@@ -47,10 +50,13 @@ export function readOptions(args: string[], environment: NodeJS.ProcessEnv): Opt
   if (values.json && !values.check) throw new UsageError('--json goes with --check');
   const walls = wallNames.find((name) => name === values.walls);
   if (!walls) throw new UsageError(`--walls is one of ${wallNames.join(', ')}, not '${values.walls}'`);
+  const parser = parserNames.find((name) => name === values.parser);
+  if (!parser) throw new UsageError(`--parser is one of ${parserNames.join(', ')}, not '${values.parser}'`);
   if (values.cache === '') throw new UsageError('--cache needs a folder');
   return {
     folder: positionals[0],
     walls,
+    parser,
     port: portOf(environment.PORT),
     fresh: values.fresh,
     check: values.check,
@@ -71,6 +77,7 @@ function parsed(args: string[]) {
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
         walls: { type: 'string', default: 'l3kernel' },
+        parser: { type: 'string', default: parser_default },
         cache: { type: 'string' },
       },
     });

@@ -1,14 +1,11 @@
 /** Tests of the parsing part: what comes out of it is safe and bounded, whatever goes in. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test as nodeTest } from 'node:test';
+import type { TestOptions } from 'node:test';
 import { resolveLink } from './links.ts';
 import { highlight } from './tasks/highlight.ts';
-import { draft, fill, parse, setDocuments } from './tasks/parse.ts';
-import type { Page } from './tasks/parse.ts';
-
-setDocuments(['a/README.md', 'b.md']);
-const parsed = (markdown: string, by = highlight): Page => parse('a/README.md', markdown, by);
-const html = (markdown: string): string => parsed(markdown).html;
+import type { Page, Parser } from './tasks/parse.ts';
+import { parserNames, partModules } from './walls/walls.ts';
 
 /** Nothing that a browser would run, load or follow without being asked. */
 function assertHarmless(output: string, from: string): void {
@@ -58,32 +55,6 @@ const hostile: Record<string, string> = {
   'lone surrogates': '# \ud800 [x](javascript:\udfff)',
 };
 
-for (const [name, markdown] of Object.entries(hostile)) {
-  test(`parse makes ${name} harmless`, () => {
-    assertHarmless(html(markdown), name);
-    const blocks = draft('a/README.md', markdown);
-    assert.deepEqual(fill(blocks.map(({ code, language }) => highlight(code, language))), parsed(markdown));
-  });
-}
-
-test('parse sanitises what the highlighter answers', () => {
-  const page = parsed('```js\nx\n```', () => '</code></pre><script>alert(1)</script><img src=x onerror=alert(1)>');
-  assertHarmless(page.html, 'a hostile highlighter');
-});
-
-test('parse takes nothing in a document for the place of a code block', () => {
-  const page = parsed('m0-0- $1 $& \n\n```js\nm0-1- $& $1\n```\n\n~~~\nx\n~~~', (code) => `[${code.trim()}]`);
-  assert.equal(page.text.replace(/\s+/g, ' '), 'm0-0- $1 $& [m0-1- $& $1] [x]');
-  assert.equal(page.blocks, 2);
-});
-
-test('links lead to the documents of the last list only', () => {
-  assert.match(html('[x](../b.md)'), /href="\/page\/b.md"/);
-  setDocuments(['a/README.md']);
-  assert.doesNotMatch(html('[x](../b.md)'), /href/);
-  setDocuments(['a/README.md', 'b.md']);
-});
-
 const heavy: Record<string, string> = {
   'quotes nested 10,000 deep': `${'>'.repeat(10_000)} x`,
   'lists nested 10,000 deep':
@@ -99,55 +70,90 @@ const heavy: Record<string, string> = {
   'a code block of a megabyte': `\`\`\`js\n${'let a = [1, "x"]; '.repeat(60_000)}\n\`\`\``,
 };
 
-for (const [name, markdown] of Object.entries(heavy)) {
-  test(`parse survives ${name}`, { timeout: 20_000 }, () => {
-    const page = parsed(markdown);
-    assertHarmless(page.html, name);
-    assert.ok(page.html.length < 20 * markdown.length + 100_000);
-    let depth = 0;
-    let deepest = 0;
-    for (const [, slash, tag] of page.html.matchAll(/<(\/?)(\w+)[^>]*>/g)) {
-      if (tag === 'br' || tag === 'hr') continue;
-      depth += slash ? -1 : 1;
-      deepest = Math.max(deepest, depth);
-    }
-    assert.ok(deepest <= 250, `${deepest} elements in each other`);
+for (const parserName of parserNames) {
+  const { draft, fill, parse, setDocuments } = (await import(partModules(parserName).parse.href)) as Parser;
+  const parsed = (markdown: string, by = highlight): Page => parse('a/README.md', markdown, by);
+  const html = (markdown: string): string => parsed(markdown).html;
+  const test = (title: string, ...rest: [run: () => void] | [options: TestOptions, run: () => void]): void =>
+    void nodeTest(`${parserName}: ${title}`, ...(rest as [() => void]));
+  setDocuments(['a/README.md', 'b.md']);
+
+  for (const [name, markdown] of Object.entries(hostile)) {
+    test(`parse makes ${name} harmless`, () => {
+      assertHarmless(html(markdown), name);
+      const blocks = draft('a/README.md', markdown);
+      assert.deepEqual(fill(blocks.map(({ code, language }) => highlight(code, language))), parsed(markdown));
+    });
+  }
+
+  test('parse sanitises what the highlighter answers', () => {
+    const page = parsed('```js\nx\n```', () => '</code></pre><script>alert(1)</script><img src=x onerror=alert(1)>');
+    assertHarmless(page.html, 'a hostile highlighter');
+  });
+
+  test('parse takes nothing in a document for the place of a code block', () => {
+    const page = parsed('m0-0- $1 $& \n\n```js\nm0-1- $& $1\n```\n\n~~~ text\nx\n~~~', (code) => `[${code.trim()}]`);
+    assert.equal(page.text.replace(/\s+/g, ' '), 'm0-0- $1 $& [m0-1- $& $1] [x]');
+    assert.equal(page.blocks, 2);
+  });
+
+  test('links lead to the documents of the last list only', () => {
+    assert.match(html('[x](../b.md)'), /href="\/page\/b.md"/);
+    setDocuments(['a/README.md']);
+    assert.doesNotMatch(html('[x](../b.md)'), /href/);
+    setDocuments(['a/README.md', 'b.md']);
+  });
+
+  for (const [name, markdown] of Object.entries(heavy)) {
+    test(`parse survives ${name}`, { timeout: 20_000 }, () => {
+      const page = parsed(markdown);
+      assertHarmless(page.html, name);
+      assert.ok(page.html.length < 20 * markdown.length + 100_000);
+      let depth = 0;
+      let deepest = 0;
+      for (const [, slash, tag] of page.html.matchAll(/<(\/?)(\w+)[^>]*>/g)) {
+        if (tag === 'br' || tag === 'hr') continue;
+        depth += slash ? -1 : 1;
+        deepest = Math.max(deepest, depth);
+      }
+      assert.ok(deepest <= 250, `${deepest} elements in each other`);
+    });
+  }
+
+  test('parse gives headings ids that links to them find', () => {
+    const page = parsed('# Hello, *World*!\n\n## Same\n\n## Same\n\n[down](#hello-world)');
+    assert.equal(page.title, 'Hello, World!');
+    assert.deepEqual(
+      page.headings.map(({ id }) => id),
+      ['doc-hello-world', 'doc-same', 'doc-same-1'],
+    );
+    assert.match(page.html, /href="#doc-hello-world"/);
+  });
+
+  test('parse keeps ids of documents apart from those of the site', () => {
+    assert.match(html('<a name="q">x</a> <p id="content">y</p>'), /<a id="doc-q">x<\/a>.*<p id="doc-content">/s);
+  });
+
+  test('parse shows pictures as their description', () => {
+    assert.equal(
+      html('![a <b> badge](https://example.com/x.png)').trim(),
+      '<p><span class="image">a &lt;b&gt; badge</span></p>',
+    );
+  });
+
+  test('parse collects the text that a reader sees', () => {
+    assert.equal(
+      parsed('# A\n\nb &amp; <b>c</b><!-- no -->\n\n| d | e |\n|---|---|\n| f | g |\n').text.replace(/\s+/g, ' '),
+      'A b & c d e f g',
+    );
+  });
+
+  test('parse leaves out front matter', () => {
+    assert.equal(parsed('---\ntitle: x\n---\n# A\n').text, 'A');
   });
 }
 
-test('parse gives headings ids that links to them find', () => {
-  const page = parsed('# Hello, *World*!\n\n## Same\n\n## Same\n\n[down](#hello-world)');
-  assert.equal(page.title, 'Hello, World!');
-  assert.deepEqual(
-    page.headings.map(({ id }) => id),
-    ['doc-hello-world', 'doc-same', 'doc-same-1'],
-  );
-  assert.match(page.html, /href="#doc-hello-world"/);
-});
-
-test('parse keeps ids of documents apart from those of the site', () => {
-  assert.match(html('<a name="q">x</a> <p id="content">y</p>'), /<a id="doc-q">x<\/a>.*<p id="doc-content">/s);
-});
-
-test('parse shows pictures as their description', () => {
-  assert.equal(
-    html('![a <b> badge](https://example.com/x.png)').trim(),
-    '<p><span class="image">a &lt;b&gt; badge</span></p>',
-  );
-});
-
-test('parse collects the text that a reader sees', () => {
-  assert.equal(
-    parsed('# A\n\nb &amp; <b>c</b><!-- no -->\n\n| d | e |\n|---|---|\n| f | g |\n').text.replace(/\s+/g, ' '),
-    'A b & c d e f g',
-  );
-});
-
-test('parse leaves out front matter', () => {
-  assert.equal(parsed('---\ntitle: x\n---\n# A\n').text, 'A');
-});
-
-test('links lead to pages, to the world, or nowhere', () => {
+nodeTest('links lead to pages, to the world, or nowhere', () => {
   const known = new Set(['p/README.md', 'p/docs/a b.md', 'q/readme.md']);
   const link = (href: string): string | null => resolveLink(href, 'p/README.md', known);
   assert.equal(link('docs/a%20b.md#Über'), '/page/p/docs/a%20b.md#doc-%C3%9Cber');

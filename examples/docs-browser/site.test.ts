@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { findDocuments } from './find-documents.ts';
-import { fixtureDocuments, makeFixture } from './fixture.ts';
+import { fixtureDocuments, makeFixture, parser } from './fixture.ts';
 import type { Fixture } from './fixture.ts';
 import { indexDocuments } from './indexer.ts';
 import { createSite, prefersJson } from './site.ts';
@@ -16,7 +16,7 @@ let site: Site;
 
 before(async () => {
   fixture = makeFixture();
-  walls = await openWalls('direct');
+  walls = await openWalls('direct', { parser });
   const { documents } = await findDocuments(fixture.folder);
   assert.equal(documents.length, fixtureDocuments);
   await walls.open(':memory:');

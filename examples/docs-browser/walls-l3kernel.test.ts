@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { findDocuments } from './find-documents.ts';
-import { makeFixture } from './fixture.ts';
+import { makeFixture, parser } from './fixture.ts';
 import type { Fixture } from './fixture.ts';
 import type { CorpusResult } from './index-corpus.ts';
 import { indexDocuments } from './indexer.ts';
@@ -20,7 +20,7 @@ let site: Site;
 
 before(async () => {
   fixture = makeFixture();
-  walls = await openWalls('l3kernel');
+  walls = await openWalls('l3kernel', { parser });
   const { documents } = await findDocuments(fixture.folder);
   await walls.open(':memory:');
   await walls.begin();
@@ -39,7 +39,7 @@ const slow = `/?q=${encodeURIComponent('/^(([a-z])+.)+[A-Z]([a-z])+$/')}`;
 /** In a process of its own: walls that are closed take the system of their process with them. */
 async function measured(kind: string, ...sample_seconds: string[]): Promise<CorpusResult> {
   const program = fileURLToPath(new URL('./index-corpus.ts', import.meta.url));
-  const args = [...process.execArgv, program, fixture.folder, kind, ...sample_seconds];
+  const args = [...process.execArgv, program, `--parser=${parser}`, fixture.folder, kind, ...sample_seconds];
   const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 24 });
   return JSON.parse(stdout) as CorpusResult;
 }

@@ -1,16 +1,16 @@
 /**
- * The part that turns a stranger's Markdown into safe HTML: markdown-it renders, sanitize-html cleans afterwards.
+ * The part that turns a stranger's Markdown into safe HTML, but for the engine that reads Markdown: that is given to
+ * `makeParser`, and there are two (parse-wasm.ts, parse-worker.ts). Whatever the engine answers, sanitize-html cleans
+ * it afterwards.
  *
- * It resolves links itself, by the list of documents it was given once, and leaves code blocks to a highlighter: first
- * the whole file is rendered with marks in their places, then they are coloured one after the other, then everything
- * is cleaned. So the calls of the highlighter come in a row, and meet a part that is still awake. Walls through which
- * one part cannot reach another carry the blocks between the two halves, `draft` and `fill`.
+ * The parser resolves links itself, by the list of documents it was given once, and leaves code blocks to a
+ * highlighter: first the whole file is rendered with marks in their places, then they are coloured one after the other,
+ * then everything is cleaned. So the calls of the highlighter come in a row, and meet a part that is still awake. Walls
+ * through which one part cannot reach another carry the blocks between the two halves, `draft` and `fill`.
  *
  * Invariant: nothing leaves this module that did not go through the sanitiser after the last piece was rendered, and
- * the work is bounded: nesting by the two libraries' limits, size by the caller.
+ * the work is bounded: nesting by the sanitiser's limit, size by the caller and by the engine's own file.
  */
-import { randomBytes } from 'node:crypto';
-import MarkdownIt from 'markdown-it';
 import sanitizeHtml from 'sanitize-html';
 import { resolveLink } from '../links.ts';
 
@@ -42,67 +42,72 @@ export interface Block {
 /** HTML of a code block; it is sanitised like everything else. */
 export type Highlight = (code: string, language: string) => string;
 
+/** A file as an engine renders it: HTML, not sanitised yet, with a mark for each code block. */
+export interface Rendered {
+  html: string;
+  /** In place of a block stands this text, the block's index, and a hyphen. Random: no document can contain it. */
+  mark: string;
+  blocks: Block[];
+}
+
+/** An engine: renders Markdown. Throws when it does not get to the end. */
+export type Render = (markdown: string) => Rendered;
+
+export interface Parser {
+  /** Tells which documents links may lead to, by their paths; the list given before is forgotten. */
+  setDocuments(paths: readonly string[]): void;
+  /**
+   * Renders the file `path`. Throws what the engine and the sanitiser throw (a RangeError, when a document exhausts the
+   * stack) and what `highlight` throws.
+   */
+  parse(path: string, markdown: string, highlight: Highlight): Page;
+  /** Renders the file `path` but for its code blocks, keeps it, and returns the blocks in order. */
+  draft(path: string, markdown: string): Block[];
+  /** Completes the last draft with the HTML of its blocks. Throws when there is none. */
+  fill(coloured: readonly string[]): Page;
+}
+
 /** Deeper elements are dropped; browsers stop at 512 and readers long before. */
-const nesting_max = 100;
+export const nesting_max = 100;
 /** Every id that comes from a document gets this, so that none of them can meet an id of the site. */
 const idPrefix = 'doc-';
 const relationOfLinks = 'nofollow noopener noreferrer';
 
-let known: ReadonlySet<string> = new Set();
+export function makeParser(render: Render): Parser {
+  let known: ReadonlySet<string> = new Set();
+  let pending: { path: string; html: string; mark: string } | undefined;
 
-/** Tells which documents links may lead to, by their paths; the list given before is forgotten. */
-export function setDocuments(paths: readonly string[]): void {
-  known = new Set(paths);
-}
+  function complete(path: string, html: string, mark: string, coloured: readonly string[]): Page {
+    const whole = html.replace(new RegExp(`${mark}(\\d+)-`, 'g'), (_, index: string) => coloured[Number(index)] ?? '');
+    const sanitised = clean(whole, (href) => resolveLink(href, path, known));
+    return { ...finish(sanitised), blocks: coloured.length };
+  }
 
-/**
- * Renders the file `path`. Throws what the libraries throw (a RangeError, when a document exhausts the stack) and what
- * `highlight` throws.
- */
-export function parse(path: string, markdown: string, highlight: Highlight): Page {
-  const { html, mark, blocks } = render(markdown);
-  return complete(
-    path,
-    html,
-    mark,
-    blocks.map(({ code, language }) => highlight(code, language)),
-  );
-}
-
-let pending: { path: string; html: string; mark: string } | undefined;
-
-/** Renders the file `path` but for its code blocks, keeps it, and returns the blocks in order. */
-export function draft(path: string, markdown: string): Block[] {
-  const { html, mark, blocks } = render(markdown);
-  pending = { path, html, mark };
-  return blocks;
-}
-
-/** Completes the last draft with the HTML of its blocks. Throws when there is none. */
-export function fill(coloured: readonly string[]): Page {
-  if (!pending) throw new Error('there is no draft to fill');
-  const { path, html, mark } = pending;
-  pending = undefined;
-  return complete(path, html, mark, coloured);
-}
-
-/** HTML, not sanitised yet, with a mark for each code block: `mark`, its index, a hyphen. */
-function render(markdown: string): { html: string; mark: string; blocks: Block[] } {
-  // The mark is random, so that no document can contain one.
-  const mark = `m${randomBytes(12).toString('hex')}-`;
-  const blocks: Block[] = [];
-  const renderer = new MarkdownIt({
-    html: true,
-    maxNesting: nesting_max,
-    highlight: (code, language) => `${mark}${blocks.push({ code, language }) - 1}-`,
-  });
-  return { html: renderer.render(withoutFrontMatter(markdown)), mark, blocks };
-}
-
-function complete(path: string, html: string, mark: string, coloured: readonly string[]): Page {
-  const whole = html.replace(new RegExp(`${mark}(\\d+)-`, 'g'), (_, index: string) => coloured[Number(index)] ?? '');
-  const sanitised = clean(whole, (href) => resolveLink(href, path, known));
-  return { ...finish(sanitised), blocks: coloured.length };
+  return {
+    setDocuments(paths) {
+      known = new Set(paths);
+    },
+    parse(path, markdown, highlight) {
+      const { html, mark, blocks } = render(withoutFrontMatter(markdown));
+      return complete(
+        path,
+        html,
+        mark,
+        blocks.map(({ code, language }) => highlight(code, language)),
+      );
+    },
+    draft(path, markdown) {
+      const { html, mark, blocks } = render(withoutFrontMatter(markdown));
+      pending = { path, html, mark };
+      return blocks;
+    },
+    fill(coloured) {
+      if (!pending) throw new Error('there is no draft to fill');
+      const { path, html, mark } = pending;
+      pending = undefined;
+      return complete(path, html, mark, coloured);
+    },
+  };
 }
 
 function withoutFrontMatter(markdown: string): string {
@@ -260,6 +265,6 @@ function unescapeText(text: string): string {
   return text.includes('&') ? text.replace(/&(?:amp|lt|gt|quot|#39);/g, (entity) => entities[entity] ?? entity) : text;
 }
 
-function escapeText(text: string): string {
+export function escapeText(text: string): string {
   return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
 }

@@ -7,14 +7,15 @@ import { Worker } from 'node:worker_threads';
 import { wrap } from 'comlink/dist/esm/comlink.mjs';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Remote } from 'comlink';
-import { noCalls, partModules, SampleOver } from './walls.ts';
+import { noCalls, parser_default, partModules, SampleOver } from './walls.ts';
 import type { Match, SplitParts, WallOptions, Walls } from './walls.ts';
 
 export function openComlink(options: WallOptions = {}): Walls {
   const workers: Worker[] = [];
+  const modules = partModules(options.parser ?? parser_default);
   const open = <Name extends keyof SplitParts>(name: Name): Remote<SplitParts[Name]> => {
     const worker = new Worker(new URL('./comlink-worker.ts', import.meta.url), {
-      workerData: { module: partModules[name].href },
+      workerData: { module: modules[name].href },
     });
     workers.push(worker);
     return wrap<SplitParts[Name]>(nodeEndpoint(worker));

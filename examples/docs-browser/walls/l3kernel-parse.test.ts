@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { boot } from 'l3kernel';
 import type { Task } from 'l3kernel';
+import { parser } from '../fixture.ts';
 import { openL3kernel } from './l3kernel.ts';
 import { taskModules } from './l3kernel-tasks.ts';
 import type { Parts, Walls } from './walls.ts';
@@ -13,7 +14,7 @@ const twoBlocks = '```js\na\n```\n\n```js\nb\n```\n';
 let walls: Walls;
 
 before(async () => {
-  walls = await openL3kernel({ ...taskModules, highlight: fragile });
+  walls = await openL3kernel({}, { ...taskModules(parser), highlight: fragile });
   await walls.open(':memory:');
 });
 after(() => walls.close());
@@ -36,7 +37,7 @@ test('a highlighter that ended is replaced, and the parser finds it', { timeout:
 test('the parser looks again for a highlighter that was replaced', { timeout: 20_000 }, async () => {
   const system = await boot();
   // Tasks of other names than those of the walls, but for the one that is looked up.
-  const parse: Task<Parts['parse']> = await system.spawn<Parts['parse']>(taskModules.parse, {
+  const parse: Task<Parts['parse']> = await system.spawn<Parts['parse']>(taskModules(parser).parse, {
     ...{ name: 'another parser', host: { documents: () => [] } },
   });
   assert.equal((await parse.async.parse('a.md', twoBlocks)).blocks, 2);

@@ -1,15 +1,16 @@
 /**
  * The parts as tasks of l3kernel: which module each runs, what it may take, and what happens when it ends.
  *
- * A part that fails is started again by the supervisor, behind the same stub; two of them are ended when a call
- * outlives its timeout, and replaced by a spare. What the supervisor leaves to us is a part that ended for good: by
+ * A part that fails is started again by the supervisor, behind the same stub; three of them are ended when a
+ * call outlives its timeout, and replaced by a spare. What the supervisor leaves to us is a part that ended for good:
+ * by
  * `kill`, or because it failed too often. Invariant: whoever comes after a part knows what that was told: the store its
  * file, the parser its documents.
  */
 import { boot, IpcError } from 'l3kernel';
 import type { SpawnOptions, System, Task } from 'l3kernel';
 import { partModules } from './walls.ts';
-import type { Parts } from './walls.ts';
+import type { ParserName, Parts } from './walls.ts';
 
 /** A line that takes longer is not worth waiting for; a document is allowed more, for the sake of slow machines. */
 export const line_time_max_ms = 250;
@@ -24,12 +25,12 @@ const questions_max = 8;
 const end_heard_max_ms = 60;
 
 /** The module of each task: the part itself, or one that adds what only a task can do. */
-export const taskModules: Record<keyof Parts, URL> = {
-  ...partModules,
-  parse: new URL('./l3kernel-parse.ts', import.meta.url),
+export const taskModules = (parser: ParserName): Record<keyof Parts, URL> => ({
+  ...partModules(parser),
+  parse: new URL(`./l3kernel-parse-${parser}.ts`, import.meta.url),
   highlight: new URL('./l3kernel-highlight.ts', import.meta.url),
   match: new URL('./l3kernel-match.ts', import.meta.url),
-};
+});
 
 /** What a parser may ask of its chief. */
 export interface ParserHost {
@@ -37,7 +38,7 @@ export interface ParserHost {
 }
 
 interface PartTypes {
-  parse: typeof import('./l3kernel-parse.ts');
+  parse: typeof import('./l3kernel-parse-wasm.ts');
   highlight: typeof import('./l3kernel-highlight.ts');
   stem: typeof import('stemmer');
   match: typeof import('./l3kernel-match.ts');
@@ -48,7 +49,7 @@ export type TaskParts = { [Name in PartName]: Task<PartTypes[Name]> };
 
 const optionsOf: { [Name in PartName]: SpawnOptions } = {
   parse: {
-    ...{ restart: 'on-failure', timeout: parse_time_max_ms },
+    ...{ restart: 'on-failure', timeout: parse_time_max_ms, onTimeout: 'kill' },
     resourceLimits: { maxOldGenerationSizeMb: parse_heap_max_MiB },
   },
   highlight: { restart: 'on-failure', timeout: block_time_max_ms, onTimeout: 'kill' },

@@ -10,9 +10,10 @@ import { IpcError } from 'l3kernel';
 import type { Page } from '../tasks/parse.ts';
 import { openAccount } from './account.ts';
 import { openInside } from './l3kernel-inside.ts';
+import type { TimedPage } from './l3kernel-parse.ts';
 import { line_time_max_ms, openTasks, taskModules } from './l3kernel-tasks.ts';
 import type { PartName, TaskParts } from './l3kernel-tasks.ts';
-import { SlowPattern } from './walls.ts';
+import { parser_default, SlowPattern } from './walls.ts';
 import type { Match, WallOptions, Walls } from './walls.ts';
 import { syncWalls } from './sync-walls.ts';
 
@@ -21,8 +22,8 @@ const lines_at_once = 64;
 
 /** Starts the parts; other `modules` may stand in their place. */
 export async function openL3kernel(
-  modules: Record<keyof TaskParts, URL> = taskModules,
   options: WallOptions = {},
+  modules: Record<keyof TaskParts, URL> = taskModules(options.parser ?? parser_default),
 ): Promise<Walls> {
   const tasks = await openTasks(modules);
   let isClosed = false;
@@ -42,7 +43,9 @@ export async function openL3kernel(
   }
 
   function noteBlocks(page: Page): Page {
-    if ('highlight_ms' in page) note('parse', 'highlight', page.blocks, page.highlight_ms as number);
+    const { highlight_ms, engine } = page as Partial<TimedPage>;
+    if (highlight_ms !== undefined) note('parse', 'highlight', page.blocks, highlight_ms);
+    if (engine) note('parse', engine.name, 1, engine.ms);
     return page;
   }
 
@@ -74,13 +77,10 @@ export async function openL3kernel(
       } catch (error) {
         const failure = failureOf(error);
         if (failure === undefined) throw error;
-        if (failure.code !== 'ERR_IPC_TIMEOUT') {
-          await tasks.revive(failure.part, before[failure.part]);
-          return await parse();
-        }
-        // Who took too long would do so again. A highlighter that is late has been ended by its own timeout.
-        if (failure.part === 'parse') await tasks.replace('parse', before.parse);
-        throw error;
+        // Who took too long would do so again; it has been ended and replaced (`onTimeout`).
+        if (failure.code === 'ERR_IPC_TIMEOUT') throw error;
+        await tasks.revive(failure.part, before[failure.part]);
+        return await parse();
       }
     },
     open(name) {

@@ -4,6 +4,7 @@
  */
 import { createSyncFn } from 'synckit';
 import { syncWalls } from './sync-walls.ts';
+import { parser_default } from './walls.ts';
 import type { SplitParts, WallOptions, Walls } from './walls.ts';
 
 type AnyMethod = (method: string, ...args: unknown[]) => unknown;
@@ -16,7 +17,7 @@ function stub<Part extends object>(name: string, methods: (keyof Part & string)[
 
 export function openSynckit(options: WallOptions = {}): Walls {
   const parts: SplitParts = {
-    parse: stub('parse', ['setDocuments', 'draft', 'fill']),
+    parse: stub(`parse-${options.parser ?? parser_default}`, ['setDocuments', 'draft', 'fill']),
     highlight: stub('highlight', ['highlight']),
     stem: stub('stem', ['stemmer']),
     match: stub('match', ['check', 'compile', 'find']),

@@ -6,7 +6,8 @@
  * The methods that take a list make one protected call per element; that is the grain that is measured. A result is a
  * promise where the walls need one; the callers await once per document, never once per word.
  *
- * Invariant: every way gives the same results, so that the digests of two indexes can be compared.
+ * The parser has one of two engines, whatever the walls (`ParserName`). Invariant: every way gives the same results
+ * with the same engine, so that the digests of two indexes can be compared.
  */
 import type { Block, Page } from '../tasks/parse.ts';
 import type { Edge } from './account.ts';
@@ -14,6 +15,10 @@ import type { Document, Listed, StoredPage, Hit } from '../tasks/store.ts';
 
 export const wallNames = ['direct', 'l3kernel', 'comlink', 'synckit'] as const;
 export type WallName = (typeof wallNames)[number];
+/** Which engine reads Markdown: md4w in a memory of its own, or markdown-it in the part's own worker. */
+export const parserNames = ['wasm', 'worker'] as const;
+export type ParserName = (typeof parserNames)[number];
+export const parser_default: ParserName = 'wasm';
 export type MaybePromise<T> = T | Promise<T>;
 
 /** Protected calls by the part that is called, whoever calls it. */
@@ -140,13 +145,15 @@ export interface SplitParts extends Omit<Parts, 'parse'> {
 }
 
 /** Where each part's module is. The stemmer is the package itself, not a line of it is ours. */
-export const partModules: Record<keyof Parts, URL> = {
-  parse: new URL('../tasks/parse.ts', import.meta.url),
-  highlight: new URL('../tasks/highlight.ts', import.meta.url),
-  stem: new URL(import.meta.resolve('stemmer')),
-  match: new URL('../tasks/match.ts', import.meta.url),
-  store: new URL('../tasks/store.ts', import.meta.url),
-};
+export function partModules(parser: ParserName): Record<keyof Parts, URL> {
+  return {
+    parse: new URL(`../tasks/parse-${parser}.ts`, import.meta.url),
+    highlight: new URL('../tasks/highlight.ts', import.meta.url),
+    stem: new URL(import.meta.resolve('stemmer')),
+    match: new URL('../tasks/match.ts', import.meta.url),
+    store: new URL('../tasks/store.ts', import.meta.url),
+  };
+}
 
 export function noCalls(): Calls {
   return { parse: 0, highlight: 0, stem: 0, match: 0, store: 0 };
@@ -157,6 +164,8 @@ export function totalOf(calls: Calls): number {
 }
 
 export interface WallOptions {
+  /** Default: `parser_default`. */
+  parser?: ParserName;
   /** For samples: `stem` throws SampleOver when `performance.now()` is past the deadline, which the caller may move. */
   sample?: { deadline_ms: number };
 }
@@ -165,9 +174,9 @@ export interface WallOptions {
 export async function openWalls(name: WallName, options: WallOptions = {}): Promise<Walls> {
   switch (name) {
     case 'direct':
-      return await (await import('./direct.ts')).openDirect();
+      return await (await import('./direct.ts')).openDirect(options);
     case 'l3kernel':
-      return await (await import('./l3kernel.ts')).openL3kernel(undefined, options);
+      return await (await import('./l3kernel.ts')).openL3kernel(options);
     case 'comlink':
       return (await import('./comlink.ts')).openComlink(options);
     case 'synckit':
