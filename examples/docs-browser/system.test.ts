@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { fault } from './fire-table.ts';
 import { codes } from './fire.ts';
 import type { Broken } from './fire.ts';
-import { makeFixture } from './fixture.ts';
+import { makeFixture, parser } from './fixture.ts';
 import type { Fixture } from './fixture.ts';
 import { openSite } from './fixture-site.ts';
 import type { OpenSite } from './fixture-site.ts';
@@ -66,6 +66,21 @@ test('a parser that was replaced knows where links lead', async () => {
   const page = await open.walls.inside?.render('alpha/README.md', '[x](docs/guide.md)');
   assert.match(page?.html ?? '', /href="\/page\/alpha\/docs\/guide\.md"/);
 });
+
+test(
+  'the engine is a task of the parser, and ends with it',
+  { skip: parser === 'worker' && 'it has none' },
+  async () => {
+    await open.walls.inside?.render('alpha/README.md', 'x');
+    const { tasks, edges } = await picture();
+    const engines = tasks.filter(({ kind }) => kind === 'wasm');
+    assert.deepEqual(
+      engines.map(({ name }) => name),
+      ['md4w-small'],
+    );
+    assert.ok(edges.some(({ from, to, calls }) => from === 'parse' && to === 'md4w-small' && calls > 0));
+  },
+);
 
 test('restarts are counted', async () => {
   const { tasks } = await picture();

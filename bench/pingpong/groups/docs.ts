@@ -1,6 +1,7 @@
 /**
  * A whole program with walls and without: the docs-browser example indexes the Markdown files of this repository's
- * dependencies, once behind tasks and once by calling the same modules directly, each in a process of its own. What is
+ * dependencies, once behind tasks and once by calling the same modules directly, each in a process of its own. Both
+ * have the same Markdown engine, once as a sandboxed task and once as a plain instance. What is
  * compared is the time of the indexing as the program itself took it; the content hashes must be equal.
  */
 import { execFileSync } from 'node:child_process';

@@ -36,13 +36,18 @@ const growth_max = 32;
 const output_min = 64 * 1024;
 /** A file has at most 1 MiB, and a long one gives less than twice its size; beyond this the sanitiser would suffer. */
 const output_max = 16 * 1024 * 1024;
+/**
+ * An engine that has grown beyond this is not used again: what a document takes it would keep, and this engine does not
+ * notice everywhere that it gets no more memory.
+ */
+const kept_max = 32 * 1024 * 1024;
 /** What one call of the engine may stand for at least, so that empty ones are not without end. */
 const call_cost = 8;
 
 /** Its own links to its headings; ours are made after the sanitiser, for both engines. */
 const anchor = / <a class="anchor" aria-hidden="true" id="[^"<>]*" href="#[^"<>]*"><\/a>(?=<\/h[1-6]>)/g;
 
-/** Renders by an engine that `start` makes: at the first document, and anew after one that has thrown. */
+/** Renders by an engine that `start` makes: at the first document, and anew after one that has spoilt it. */
 export function makeRender(start: (imports: EngineImports) => Engine): Render {
   let engine: Engine | undefined;
   let output = '';
@@ -81,6 +86,7 @@ export function makeRender(start: (imports: EngineImports) => Engine): Render {
     Buffer.from(memory.buffer, memory.byteOffset).write(markdown, address, length);
     const rest = engine.render(span, flags, Math.max(chunk_min, length + (length >> 1)), 1, html);
     output += take(rest);
+    if (engine.memory.length > kept_max) engine = undefined;
     return { html: output.replace(anchor, ''), mark, blocks };
   }
 

@@ -11,7 +11,7 @@ import { makeRender } from '../tasks/md4w.ts';
 import type { Engine } from '../tasks/md4w.ts';
 import type { Render } from '../tasks/parse.ts';
 
-/** 128 MiB. The largest of the installed documents needs 4; a file is cut after 1 MiB, which honestly needs 40. */
+/** 128 MiB: several times what an honest file of the largest size needs. */
 const memory_pages = 2048;
 
 /** The engine ended at a document. */
