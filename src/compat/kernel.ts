@@ -5,6 +5,7 @@
  * should not pay for a second copy of the kernel, so it is not imported but required, by the name that users know.
  */
 import { createRequire } from 'node:module';
+import type { SpawnOptions, Task } from '../index.ts';
 
 type Library = typeof import('../index.ts');
 
@@ -15,3 +16,9 @@ const KEY = Symbol.for('l3kernel.api');
 export function library(): Library {
   return agent[KEY] ?? (createRequire(import.meta.url)('l3kernel') as Library);
 }
+
+/** Marks a task that must have a thread of its own, `L3_KIND=local` or not: its callers wait for it in place. */
+const OWN = Symbol.for('l3kernel.own');
+
+export const ownTask = <T>(module: URL, options: SpawnOptions = {}): Task<T> =>
+  library().task<T>(module, { ...options, [OWN]: true } as SpawnOptions);

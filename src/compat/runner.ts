@@ -6,7 +6,7 @@
  * The task is started at once, and waited for by the first call.
  */
 import type { IpcError as KernelError, Task } from '../index.ts';
-import { library } from './kernel.ts';
+import { library, ownTask } from './kernel.ts';
 import { outOfMemory } from './out-of-memory.ts';
 import { type Chunk, replay } from './output.ts';
 import { makeSlate, type Slate, SlateReader } from './slate.ts';
@@ -59,7 +59,7 @@ export class Runner {
     this.options = options;
     this.start = { ...options.start, slate };
     this.slate = new SlateReader(slate);
-    this.task = library().task<RunnerModule>(module, { execArgv: options.execArgv });
+    this.task = ownTask<RunnerModule>(module, { execArgv: options.execArgv });
     // Whether it starts is said by the first call.
     (this.task.async.open(this.start) as Promise<void>).catch(() => {});
   }

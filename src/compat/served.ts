@@ -9,6 +9,7 @@
 import { OutputKeeper } from './output.ts';
 import { drain, isThenable, settle } from './settle.ts';
 import { type Slate, SlateWriter } from './slate.ts';
+import { setInterval } from '../platform/timers.ts';
 
 /** A period that never ends: the timer exists to keep the loop alive. */
 const FOREVER_ms = 2 ** 30;

@@ -5,6 +5,7 @@
  * have to leave the place where it waits for calls and let the loop turn, which costs ten times the call. So Node's
  * queue of ticks and microtasks is run here, on the handler's own stack; what is still pending then is really waiting.
  */
+import { setImmediate } from '../platform/timers.ts';
 
 type Drain = () => void;
 

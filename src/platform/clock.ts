@@ -1,6 +1,7 @@
 /** Time as the kernel counts it: whole milliseconds since boot, so that 32 bits last for 24 days (paper 5.3.3). */
 import { HEADER_EPOCH_HIGH, HEADER_EPOCH_LOW } from '../layout/map.ts';
 import { peek, poke } from './atomics.ts';
+import { performance } from './timers.ts';
 
 const HIGH = 2 ** 31;
 

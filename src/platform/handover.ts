@@ -26,6 +26,7 @@ import { type Tcb, TCB_BELL, TCB_HOME, TCB_PROCESSOR, tcbAt, tcbOf } from '../la
 import { type Affinity, loadAffinity, MASK_BYTES } from './affinity.ts';
 import { peek, poke } from './atomics.ts';
 import { beforeSpawn } from './spawn-guard.ts';
+import { performance } from './timers.ts';
 
 const FOLLOW_WAKEUPS_MIN = 3;
 const FOLLOW_WAKEUPS_MAX = 384;

@@ -5,6 +5,7 @@
  * The buffer is a shared WebAssembly memory and not a SharedArrayBuffer of our own: its first byte lies on a page, so
  * that a cache line of the layout is a cache line of the machine, and pages are committed only as they are touched.
  */
+import './node-version.ts';
 import { workerData } from 'node:worker_threads';
 import { MEMORY_BYTES } from '../layout/params.ts';
 

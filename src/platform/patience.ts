@@ -16,6 +16,7 @@
 import { ANY_INDEX } from '../layout/params.ts';
 import { wantsOwnCore } from './handover.ts';
 import { spinLoads } from './spin-loads.ts';
+import { performance } from './timers.ts';
 
 /** A long spin is this many short ones, about 100 us. */
 const LONG = 8;

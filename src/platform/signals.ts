@@ -6,6 +6,7 @@
  * Whoever has a handler of his own decides what the signal means: ours does nothing beside it.
  */
 import { isMainThread } from 'node:worker_threads';
+import { setImmediate } from './timers.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 export type Signal = (typeof SIGNALS)[number];

@@ -7,6 +7,7 @@ import { sayCore } from './handover.ts';
 import { words } from './memory.ts';
 import { learnSleep } from './patience.ts';
 import { letSignalsThrough } from './signals.ts';
+import { performance } from './timers.ts';
 
 /**
  * Sleeps while the word holds `value`, at most `timeout_ms`; returns at once if it does not. May wake early. True when

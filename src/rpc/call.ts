@@ -68,6 +68,7 @@ import { carries, functionsPut, gaveAway, putArguments, takeResult } from './pay
 import { blockedRequest, type Callbacks, callWaiting, holdAnswer, serve } from './serve.ts';
 import { awaitSuccessor, FOUND, mayBeSucceeded, NOBODY, outlived, retarget } from './successor.ts';
 import { callTrace } from './trace.ts';
+import { clearTimeout, setTimeout } from '../platform/timers.ts';
 
 // A constant of this file, not an import: V8 folds what it can see never to change.
 const trace = callTrace;

@@ -33,6 +33,7 @@ import { IpcError, noSuchMethod } from './ipc-error.ts';
 import { functionsPut, type ImportFunction, putArguments, putResult, takeArguments } from './payload.ts';
 import { awaitAnswer } from './answer.ts';
 import { step } from './generators.ts';
+import { clearInterval, setInterval } from '../platform/timers.ts';
 
 /** Method 0 of every task gives its export list; the others are the exports in order. */
 export const METHOD_DESCRIBE = 0;

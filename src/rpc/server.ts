@@ -44,6 +44,7 @@ import {
 } from '../user/loop.ts';
 import { parkLimit_ms } from './generators.ts';
 import { hasLocalTasks, isFull, serve, whenHandlerEnds } from './serve.ts';
+import { performance, setImmediate, setTimeout } from '../platform/timers.ts';
 
 /** Calls served between two looks at the clock. */
 const CALLS_PER_LOOK = 8;

@@ -56,6 +56,7 @@ import { callTrace } from '../rpc/trace.ts';
 import type { TaskExit } from '../rpc/types.ts';
 import { asTask, setLocalHost } from './here.ts';
 import type { HostedTask, Start, Starting, TaskHost } from './host.ts';
+import { clearTimeout, setTimeout } from '../platform/timers.ts';
 
 // A constant of this file, not an import: V8 folds what it can see never to change.
 const trace = callTrace;

@@ -26,6 +26,7 @@ import { setName } from '../user/names.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import { names } from './names.ts';
 import type { Launch, LogTarget, Notice, Request, SupervisorStart } from './control.ts';
+import { clearTimeout, setTimeout } from '../platform/timers.ts';
 
 /** The texts that workers evaluate. The package's entry states them; in a task nobody needs them. */
 let bootstrap = { task: '', supervisor: '' };

@@ -94,6 +94,7 @@ import { wasmCallers, wasmHost } from './wasm/host.ts';
 import { endWasmTasks } from './wasm/life.ts';
 import { setLog, supervisorEnded } from './supervisor.ts';
 import { endWorkers, someLoopLives, workerHost } from './worker.ts';
+import { setImmediate, setTimeout } from '../platform/timers.ts';
 
 const HOSTS: Record<string, TaskHost> = { worker: workerHost, local: localHost, wasm: wasmHost };
 /** How often the process looks whether a worker's loop still has work, when nothing else keeps it alive. */
@@ -195,6 +196,17 @@ function checkChoice(name: string, value: string | undefined, choices: readonly 
   throw new TypeError(`${name} is ${String(value)}; it must be one of ${known.join(', ')}`);
 }
 
+/** `L3_KIND=local`: every worker is a local task instead, so that a debugger, or a stack, has all in one thread. */
+const isForced = process.env['L3_KIND'] === 'local';
+/** Marks the options of the drop-ins' own tasks, which are made of waiting for another thread. */
+const OWN = Symbol.for('l3kernel.own');
+
+function kindOf(module: URL, options: SpawnOptions & { readonly [OWN]?: boolean }): TaskKind {
+  const isWasm = module.pathname.endsWith('.wasm');
+  const kind = options.kind ?? (isWasm ? 'wasm' : 'worker');
+  return kind === 'worker' && isForced && options[OWN] !== true ? (isWasm ? 'wasm' : 'local') : kind;
+}
+
 /** Makes the records of a new task. Throws ERR_IPC_LIMIT or, for a taken name, ERR_IPC_SPAWN_FAILED. */
 function prepare(url: URL | string, options: SpawnOptions, holds = true): { host: TaskHost; start: Start } {
   refuseUnknown('spawn()', options, SPAWN_OPTIONS);
@@ -207,7 +219,7 @@ function prepare(url: URL | string, options: SpawnOptions, holds = true): { host
   checkChoice('restart', options.restart, RESTARTS);
   checkChoice('onTimeout', options.onTimeout, ON_TIMEOUT);
   const module = findModule(url);
-  const kind = options.kind ?? (module.pathname.endsWith('.wasm') ? 'wasm' : 'worker');
+  const kind = kindOf(module, options);
   const host = HOSTS[kind];
   if (host === undefined) {
     throw new IpcError(
@@ -215,7 +227,7 @@ function prepare(url: URL | string, options: SpawnOptions, holds = true): { host
       `there is no task kind '${kind}'; the kinds are ${Object.keys(HOSTS).join(', ')}`,
     );
   }
-  if (kind !== 'worker' && options.onTimeout === 'kill') {
+  if (kind !== 'worker' && options.onTimeout === 'kill' && !isForced) {
     throw new TypeError(
       `onTimeout: 'kill' needs a task of kind 'worker'; nothing can end a '${kind}' task in a handler`,
     );
@@ -518,7 +530,7 @@ class LazyTask implements Task {
   }
 
   get kind(): Task['kind'] {
-    return this.options.kind ?? 'worker';
+    return kindOf(findModule(this.url), this.options);
   }
 
   get alive(): boolean {

@@ -28,6 +28,7 @@ import './api.ts';
 import { importModule } from './wasm/apart-main.ts';
 import { onEnd } from './worker.ts';
 import { request, usePort } from './supervisor.ts';
+import { clearInterval, setInterval } from '../platform/timers.ts';
 
 const { l3kernel: start } = threads.workerData as { l3kernel: WorkerStart };
 let opened = false;

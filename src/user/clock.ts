@@ -14,6 +14,7 @@ import { nextWakeup, setWakeup, tick } from '../kernel/wakeup.ts';
 import { PROCESSOR_DUE } from '../layout/task.ts';
 import type { Tcb } from '../layout/tcb.ts';
 import { agent } from './agent.ts';
+import { clearTimeout, setTimeout } from '../platform/timers.ts';
 
 let timer: NodeJS.Timeout | null = null;
 /** What the timer is set to, and when the lists were last gone through. Milliseconds since boot. */

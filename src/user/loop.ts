@@ -19,6 +19,7 @@ import { poke } from '../platform/atomics.ts';
 import { waitDoorbell } from '../platform/wait.ts';
 import { agent, isAttached } from './agent.ts';
 import { keepTime, setOnTick, stopTime } from './clock.ts';
+import { clearInterval, clearTimeout, performance, setImmediate, setInterval, setTimeout } from '../platform/timers.ts';
 
 /** What happens with the message, or the kernel's result, that has come for a watched thread. */
 export interface Watcher {

@@ -65,6 +65,7 @@ import {
 import { agent, holder, idOf } from './agent.ts';
 import { tickNow } from './clock.ts';
 import { scheduleTurn, setMultiplexes } from './loop.ts';
+import { queueMicrotask } from '../platform/timers.ts';
 
 /** What a generator thread yields: made by `operation`, and good for the next `yield` only. */
 export type Operation = Brand<number, 'Operation'>;

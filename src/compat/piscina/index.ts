@@ -10,6 +10,7 @@ import { ArrayTaskQueue, isTaskQueue, pathOf, Pool, type PoolOptions, type TaskQ
 import { threadState } from '../pool/state.ts';
 import { AbortError, type AbortSignalAny } from '../pool/task.ts';
 import type { ThreadOptions } from '../pool/thread.ts';
+import { performance, queueMicrotask, setImmediate } from '../../platform/timers.ts';
 
 const VERSION = '5.3.2';
 const symbols = symbolsOf('Piscina');

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { symbolsOf, unpack } from './movable.ts';
 import { AbortError, type AbortSignalAny, PoolTask } from './task.ts';
 import { PoolThread, type ThreadOptions } from './thread.ts';
+import { clearTimeout, performance, setTimeout } from '../../platform/timers.ts';
 
 /** A queue of the user's. */
 export interface TaskQueue {

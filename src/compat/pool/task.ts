@@ -3,6 +3,7 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import type { Symbols, Unpacked } from './movable.ts';
+import { performance } from '../../platform/timers.ts';
 
 /** An AbortSignal, or an event emitter that is used as one. */
 export type AbortSignalAny =

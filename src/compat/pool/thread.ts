@@ -2,11 +2,12 @@
  * A thread of a pool, from the pool's side: a kernel task with the runner in it, and what it is working on.
  */
 import type { Task } from '../../index.ts';
-import { library } from '../kernel.ts';
+import { library, ownTask } from '../kernel.ts';
 import { outOfMemory } from '../out-of-memory.ts';
 import { makeSlate, SlateReader } from '../slate.ts';
 import type * as RunnerModule from './runner.ts';
 import type { PoolTask } from './task.ts';
+import { clearTimeout } from '../../platform/timers.ts';
 
 export interface ThreadOptions {
   readonly argv?: readonly string[] | undefined;
@@ -30,7 +31,7 @@ export class PoolThread {
     const { argv, execArgv, env, resourceLimits } = options;
     this.id = start.workerId;
     this.slate = new SlateReader(slate);
-    this.task = library().task<typeof RunnerModule>(runner, { args: argv, execArgv, env, resourceLimits });
+    this.task = ownTask<typeof RunnerModule>(runner, { args: argv, execArgv, env, resourceLimits });
     // Why it did not start is said by the tasks that it is given.
     (this.task.async.open({ ...start, slate }) as Promise<void>).catch(() => {});
   }

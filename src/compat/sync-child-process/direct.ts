@@ -13,6 +13,7 @@ import type { Readable } from 'node:stream';
 import { spinLoads } from '../../platform/spin-loads.ts';
 import { drain } from '../settle.ts';
 import type { Child, Event, ExitEvent, Options } from './child.ts';
+import { clearTimeout, performance, setTimeout } from '../../platform/timers.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 /** Looks in a row before the first sleep; on one core the child cannot answer while we look. */

@@ -3,7 +3,7 @@
  * children of an agent live in one task, for to start a worker takes longer than many a child lives.
  */
 import type { Task } from '../../index.ts';
-import { library } from '../kernel.ts';
+import { ownTask } from '../kernel.ts';
 import type { Child, Event, Options } from './child.ts';
 import type * as RunnerModule from './runner.ts';
 
@@ -14,7 +14,7 @@ let children = 0;
 
 /** A task that has ended has taken its children's pipes with it; the next child gets another. */
 function relayFor(runner: URL): Relay {
-  if (relay === null || !relay.alive) relay = library().task<typeof RunnerModule>(runner);
+  if (relay === null || !relay.alive) relay = ownTask<typeof RunnerModule>(runner);
   return relay;
 }
 

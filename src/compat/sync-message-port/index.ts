@@ -10,6 +10,7 @@ import { EventEmitter } from 'node:events';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Transferable } from 'node:worker_threads';
 import { CodecError, decode, encode } from '../../rpc/codec.ts';
 import { isRing, makeRing, RingReader, RingWriter } from './ring.ts';
+import { performance, queueMicrotask, setImmediate } from '../../platform/timers.ts';
 
 export interface ReceiveMessageOptions {
   /** Milliseconds to wait for a message. */

@@ -3,6 +3,7 @@
  * behind them: a port may be used in a thread that has no part in a system.
  */
 import { spinLoads } from '../../platform/spin-loads.ts';
+import { performance } from '../../platform/timers.ts';
 
 /** About as long as a wakeup takes: to spin no longer than that costs at most twice the best there is. */
 const LONG = 8 * spinLoads;

@@ -16,6 +16,7 @@
  * of length SKIP says that the rest of the ring is unused.
  */
 import { Patience } from './patience.ts';
+import { performance } from '../../platform/timers.ts';
 
 const WRITTEN = 0;
 const HEAD = 1;

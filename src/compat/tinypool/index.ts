@@ -15,6 +15,7 @@ import {
 } from '../pool/pool.ts';
 import { threadState } from '../pool/state.ts';
 import type { ThreadOptions } from '../pool/thread.ts';
+import { performance } from '../../platform/timers.ts';
 
 const VERSION = '2.2.0';
 const symbols = symbolsOf('Tinypool');

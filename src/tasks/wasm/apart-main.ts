@@ -3,6 +3,7 @@ import type { AnyFunction } from '../../rpc/types.ts';
 import { here } from '../here.ts';
 import { bootSync } from '../system.ts';
 import { isWasm, statedIn } from './apart.ts';
+import { setImmediate } from '../../platform/timers.ts';
 
 /** The exports of a task's module. */
 export async function importModule(href: string): Promise<Record<string, unknown>> {

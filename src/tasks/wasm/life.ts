@@ -39,6 +39,7 @@ import { needRoom } from './room.ts';
 import { isCallable, type Signature, signatureOf } from './signature.ts';
 import { makeSpace } from './space.ts';
 import { makeSlot, makeSwitch } from './switch.ts';
+import { performance, setImmediate } from '../../platform/timers.ts';
 
 /** A task as its host knows it. */
 export interface Hosted {

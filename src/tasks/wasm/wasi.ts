@@ -10,6 +10,7 @@
 import { Exit, type RawFunction, type WasmTask } from './record.ts';
 import { needRoom } from './room.ts';
 import { checkSpan, viewOf } from './space.ts';
+import { performance } from '../../platform/timers.ts';
 
 export const WASI_MODULE = 'wasi_snapshot_preview1';
 
