@@ -37,15 +37,18 @@ type Run = (options: {
 const SUITES: Readonly<Record<string, string>> = {
   pingpong: 'runPingpong',
   removal: 'runRemoval',
+  rivals: 'runRivals',
   compat: 'runCompat',
 };
 
 const USAGE = `Usage: l3 bench pingpong [ROW...] [--json] [--quick]
        l3 bench removal [NAME...] [--json] [--quick]
+       l3 bench rivals [ROW...] [--json] [--quick]
        l3 bench compat [ROW...] [--json] [--quick]
 
   pingpong  one call, beside the least that the machine allows
   removal   the same call without one technique or one check, beside the call with it
+  rivals    the same call by other packages and by what Node has (npm fetches the packages)
   compat    the drop-ins, beside the packages that they stand in for (npm fetches those)
   ROW       the name of a row, or the beginning of some names; without one, all rows (about five minutes)
   --json    one JSON document on standard output

@@ -1,0 +1,136 @@
+/**
+ * Runs the rows of `l3 bench rivals`: the same call made in other ways, each in a fresh process, and ours of the same
+ * size beside it: the ratio is how many of our calls go into one of theirs. The packages are installed by npm in the
+ * versions below.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Machine, machineFacts } from '../harness/machine.ts';
+import { median, type Pair, type PairSummary, summarizePairs } from '../harness/stats.ts';
+import { duration } from '../pingpong/report.ts';
+import { FILES } from './programs.ts';
+import { OURS, type Row, selectRows } from './rows.ts';
+
+export interface Plan {
+  readonly processes: number;
+  readonly placements: number;
+  readonly pairs: number;
+  readonly block_ms: number;
+}
+
+/** `placements` are blocks of one process, `processes` pairs of processes. */
+export const FULL: Plan = { processes: 3, placements: 8, pairs: 1, block_ms: 20 };
+/** Its figures mean nothing. */
+export const QUICK: Plan = { processes: 1, placements: 2, pairs: 1, block_ms: 4 };
+
+const RIVALS = {
+  synckit: '0.12.3',
+  'make-synchronized': '0.8.0',
+  'sync-message-port': '1.2.0',
+  comlink: '4.4.2',
+  piscina: '5.3.2',
+  tinypool: '2.2.0',
+  workerpool: '10.0.3',
+  birpc: '4.2.0',
+};
+
+export interface ReportRow extends PairSummary {
+  readonly name: string;
+  readonly unit: string;
+  readonly floor: string;
+  readonly method: string;
+}
+
+export interface Report {
+  readonly machine: Machine;
+  readonly rivals: typeof RIVALS;
+  readonly rows: readonly ReportRow[];
+  readonly failures: readonly { readonly rows: readonly string[]; readonly message: string }[];
+}
+
+interface RunOptions {
+  readonly words: readonly string[];
+  readonly plan: Plan;
+  readonly progress?: (done: number, all: number, what: string) => void;
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const PROCESS_ms = 60_000;
+
+function makeProject(folder: string): void {
+  if (!existsSync(join(root, 'dist/index.js'))) throw new Error('there is no build; run npm run build first');
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies: RIVALS }));
+  const args = ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+  execFileSync('npm', args, { cwd: folder, timeout: 120_000, shell: process.platform === 'win32' });
+  const own = join(folder, 'node_modules/l3kernel');
+  mkdirSync(own, { recursive: true });
+  cpSync(join(root, 'dist'), join(own, 'dist'), { recursive: true });
+  cpSync(join(root, 'package.json'), join(own, 'package.json'));
+  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text);
+}
+
+/** Nanoseconds of a call in one process. */
+function sample(folder: string, program: string, size: number, plan: Plan): number {
+  const args = [join(folder, `${program}.mjs`), String(size), String(plan.placements), String(plan.block_ms)];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: PROCESS_ms,
+    killSignal: 'SIGKILL',
+  });
+  if (status !== 0) throw new Error(status === null ? 'it hung' : stderr.trim().split('\n').slice(-3).join(' '));
+  return median(JSON.parse(stdout) as number[]);
+}
+
+/** A process of each, one after the other. */
+function pairOf(folder: string, { program, size }: Row, plan: Plan, isFirst: boolean): Pair {
+  const order = isFirst ? [program, OURS] : [OURS, program];
+  const [first, second] = order.map((name) => sample(folder, name, size, plan)) as [number, number];
+  return isFirst ? { ns: first, floor_ns: second } : { ns: second, floor_ns: first };
+}
+
+export async function runRivals({ words, plan, progress }: RunOptions): Promise<Report> {
+  const rows = selectRows(words);
+  const folder = mkdtempSync(join(tmpdir(), 'l3-bench-rivals-'));
+  const pairs = new Map<string, Pair[]>(rows.map(({ name }) => [name, []]));
+  const failures = new Map<string, string>();
+  try {
+    makeProject(folder);
+    for (let repetition = 0; repetition < plan.processes; repetition++) {
+      for (const [index, row] of rows.entries()) {
+        if (failures.has(row.name)) continue;
+        progress?.(repetition * rows.length + index, plan.processes * rows.length, row.name);
+        try {
+          pairs.get(row.name)!.push(pairOf(folder, row, plan, repetition % 2 === 0));
+        } catch (error) {
+          failures.set(row.name, (error as Error).message);
+        }
+      }
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return {
+    machine: machineFacts(),
+    rivals: RIVALS,
+    rows: rows.flatMap(({ name, method }) => {
+      const taken = pairs.get(name)!;
+      if (taken.length === 0) return [];
+      return [{ name, ...summarizePairs(taken), unit: 'ns per round trip', floor: OURS, method }];
+    }),
+    failures: [...failures].map(([name, message]) => ({ rows: [name], message })),
+  };
+}
+
+export function reportText({ machine, rows, failures }: Report): string {
+  const lines = rows.map(({ name, ns, floor_ns, ratio, p10, p90 }) => {
+    const figures = [duration(ns), duration(floor_ns), ratio.toFixed(2), p10.toFixed(2), p90.toFixed(2)];
+    return `${name.padEnd(32)}${figures.map((text) => text.padStart(11)).join('')}`;
+  });
+  const head = `${'row'.padEnd(32)}${['theirs', 'ours', 'ratio', 'p10', 'p90'].map((text) => text.padStart(11)).join('')}`;
+  const failed = failures.map(({ rows: [name], message }) => `${name}: no figure: ${message}`);
+  return `${[`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.commit}`, head, ...lines, ...failed].join('\n')}\n`;
+}
