@@ -7,7 +7,7 @@
  * and once more after: one of the two always sees the other.
  */
 import { exchange, load, peek, poke, registers, spin, store } from '#atomics';
-import { learnSpin, now_ms, spinLoads, spinsFor } from '#wait';
+import { firstSpin, now_ms, spinLoads, spinsFor } from '#wait';
 import {
   CALL,
   CUT,
@@ -56,6 +56,7 @@ import {
   TCB_POLL_TARGET,
   TCB_RECEIVE_TIMEOUT,
   TCB_SENDER,
+  TCB_SENT,
   TCB_SEQUENCE,
   TCB_STATE,
   TCB_TAG,
@@ -231,13 +232,12 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
   let phase = target === 0 ? WAIT : POLL;
   let deadline_ms = NEVER;
   const awaited = load(self + TCB_STATE) & INDEX_MASK;
-  let spinning = phase === POLL ? spinLoads : receiveTimeout_ms === OPEN_ONLY ? 0 : spinsFor(awaited);
-  let spins = spinning;
+  let spins = receiveTimeout_ms === OPEN_ONLY ? 0 : spinsFor(self, awaited, peek(self + TCB_SENT));
+  if (phase === POLL) spins = Math.min(spins, spinLoads);
   for (; ; spins -= SPIN_STEP) {
     const state = load(self + TCB_STATE);
     // A send ends with the own message still in the line; anything else was written by a partner or the kernel.
     if (state === here) {
-      learnSpin(spinning, true);
       return phase === POLL && peek(self + TCB_SENDER) === me ? continueSend(self) : received(self);
     }
     const kind = state & KIND_MASK;
@@ -246,7 +246,7 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
       continueSend(self);
       phase = WAIT;
       if (receiveTimeout_ms !== REST) deadline_ms = NEVER;
-      spins = spinLoads;
+      spins = firstSpin;
     }
     if (spins > 0) {
       spin(self + TCB_STATE, here, SPIN_STEP);
@@ -265,8 +265,6 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
         continue;
       }
     }
-    learnSpin(spinning, false);
-    spinning = 0;
     park(self, state, remaining_ms);
   }
 }

@@ -1,92 +1,127 @@
 /**
- * How long a thread spins before it parks: a policy about the host's scheduler, with three rules.
+ * How long a thread spins before it parks: a policy about the host's scheduler. An agent is in one of two modes, and
+ * measures which is better: the time from one message that it sends to the next, over some waits.
  *
- *   - To spin for as long as a wakeup takes costs at most twice the best there is. A thread does that as long as it
- *     pays: a spin that meets its message earns credit, one in vain costs some.
- *   - Without credit nobody spins, not even shortly. On a crowded machine the partner waits for a core, and what a
- *     spinning thread burns counts against it when it is woken itself: a call is ten times dearer than two wakeups.
- *     Every so many waits one spins all the same.
- *   - Linux likes to wake a thread on the core of its waker. Two threads in dense conversation then take turns on one
- *     core, and for seconds: none of them is ever runnable for long enough to be moved. So after a number of brief
- *     sleeps in a row a thread keeps its core for some milliseconds; the other, runnable all that time, is moved to a
- *     free one. It has slept long then, which gives it credit for a new start.
+ *   - Spinning: a wait spins for as long as a wakeup takes, 100 us, before it parks. With a core for each side this is
+ *     a hundred times quicker than any sleep, and costs at most twice the best there is.
+ *   - Parking: nobody spins, not even shortly. On a crowded machine the partner waits for a core, perhaps for this very
+ *     one, and what a spinning thread burns counts against it when it is woken itself: a call that spins is ten times
+ *     dearer there than two wakeups. A spin in vain is no sign of it, as half of them meet their message all the same.
  *
- * None of them holds where two threads share a core on purpose (handover.ts): there nobody spins.
+ * Who spins tries parking when its messages take longer than a wakeup does. Who parks tries spinning now and then, and
+ * less often each time that it is in vain. First it keeps its core for some milliseconds: Linux likes to wake a thread
+ * on the core of its waker, and two threads in dense conversation then take turns on one core for seconds, as none of
+ * them is ever runnable for long enough to be moved. The other, runnable all that time, is moved to a free core if
+ * there is one. After a long sleep a conversation begins anew, with a spin.
+ *
+ * None of this holds where two threads share a core on purpose (handover.ts): there nobody spins.
  */
-import { ANY_INDEX } from '../layout/params.ts';
 import { wantsOwnCore } from './handover.ts';
 import { spinLoads } from './spin-loads.ts';
-import { performance } from './timers.ts';
 
 /** A long spin is this many short ones, about 100 us. */
 const LONG = 8;
-const CREDIT_MAX = 16;
-/** What a spin that has met its message earns. */
-const EARNED = 2;
-/** Without credit every so many waits spins all the same. */
-const PROBE = 128;
+/** Waits that make a measurement, and those that do after a new start. */
+const WAITS = 16;
+const WAITS_NEW = 4;
+/** A thread that others wait so often beside is measured no more. */
+const OTHERS_MAX = 64;
+/** Messages that take no longer than this leave no doubt. */
+const QUICK_ms = 0.015;
+/** Parking is preferred, for it leaves the core to others, unless spinning takes less than this part of its time. */
+const MUCH_LESS = 0.8;
+/** What is known of the other mode counts for so long. */
+const KNOWN_ms = 1000;
 /** A sleep of so long is none of a dense conversation. */
 const LONG_SLEEP_ms = 1;
-const CREDIT_NEW = 2;
-/** What who has kept its core until the message came is given: the two may be apart now, or not. */
-const CREDIT_APART = 6;
-/** A sleep shorter than this was a wakeup and nothing else. */
-const BRIEF_ms = 0.3;
-const BRIEF_SLEEPS = 12;
 /** The spin that lets the scheduler separate two threads: two of its ticks, about 8 ms. */
 const SEPARATING = 600;
-/** Time between two of them; doubled while they are in vain, for then there is no free core. */
-const SEPARATING_PAUSE_MIN_ms = 20;
-const SEPARATING_PAUSE_MAX_ms = 1280;
+/** Between two tries to spin passes this many times what a try takes; twice as much each time that it was in vain. */
+const PAUSE = 20;
+const PAUSE_MAX_ms = 2000;
 
-let credit = CREDIT_MAX;
-let probes = 0;
-let briefSleeps = 0;
-let pause_ms = SEPARATING_PAUSE_MIN_ms;
-let separatesAt_ms = 0;
+let isSpinning = true;
+/** The present measurement: since when, how many messages had been sent then, and by which thread. */
+let began_ms = 0;
+let sentBefore = 0;
+let measured = -1;
+let waits = 0;
+/** Waits of other threads of the agent since the last one of that thread. */
+let others = 0;
+let waitsWanted = WAITS_NEW;
+/** Time for a message while spinning and while parking, as last measured, and when the latter was. */
+let spinning_ms = 0;
+let parking_ms = Number.POSITIVE_INFINITY;
+let parkingKnown_ms = Number.NEGATIVE_INFINITY;
+/** When spinning is tried again, and was tried last. */
+let pause_ms = 0;
+let triesAt_ms = 0;
+let tried_ms = 0;
+let separates = false;
+/** Until then parking is known to be better, and a long sleep is no new start: the partner waited for a core. */
+let crowdedUntil_ms = 0;
 
 /** Loads to spin in the fast path, before anything else is known of the wait. */
 export let firstSpin: number = spinLoads;
 
-function setCredit(value: number): void {
-  credit = value;
-  firstSpin = value > 0 ? spinLoads : 0;
+function setMode(spinning: boolean, wanted: number): void {
+  isSpinning = spinning;
+  firstSpin = spinning ? spinLoads : 0;
+  waitsWanted = wanted;
+  measured = -1;
 }
 
-/** Loads to spin in a wait for the thread with index `partner`, or ANY_INDEX. */
-export function spinsFor(partner: number): number {
+/**
+ * Loads to spin in a wait of thread `self` for the thread with index `partner`, or ANY_INDEX. `sent`: the messages that
+ * `self` has sent, a count that wraps.
+ */
+export function spinsFor(self: number, partner: number, sent: number): number {
   if (wantsOwnCore !== null && wantsOwnCore(partner)) {
-    briefSleeps = 0;
+    measured = -1;
     return 0;
   }
-  if (briefSleeps >= BRIEF_SLEEPS && separates()) return spinLoads * SEPARATING;
-  probes = (probes + 1) % PROBE;
-  if (credit === 0 && probes !== 0) return 0;
-  return partner === ANY_INDEX ? spinLoads : spinLoads * LONG;
+  if (measured === self) {
+    others = 0;
+    if (++waits >= waitsWanted) measure(sent);
+  } else if (measured === -1 || ++others >= OTHERS_MAX) {
+    measured = self;
+    began_ms = performance.now();
+    sentBefore = sent;
+    waits = others = 0;
+  }
+  if (!isSpinning) return 0;
+  if (!separates) return spinLoads * LONG;
+  separates = false;
+  measured = -1;
+  return spinLoads * SEPARATING;
 }
 
-function separates(): boolean {
+/** The measurement is complete: which mode is next? */
+function measure(sent: number): void {
   const time_ms = performance.now();
-  if (time_ms < separatesAt_ms) return false;
-  briefSleeps = 0;
-  separatesAt_ms = time_ms + pause_ms;
-  pause_ms = Math.min(2 * pause_ms, SEPARATING_PAUSE_MAX_ms);
-  return true;
-}
-
-/** Tells how a spin of `loads` ended: with the message, or in a park. */
-export function learnSpin(loads: number, met: boolean): void {
-  if (loads === 0) return;
-  if (loads > spinLoads * LONG) {
-    if (met) setCredit(Math.max(credit, CREDIT_APART));
+  const each_ms = (time_ms - began_ms) / Math.max(1, (sent - sentBefore) | 0);
+  if (isSpinning) {
+    spinning_ms = each_ms;
+    if (each_ms < QUICK_ms) pause_ms = 0;
+    const isKnown = time_ms - parkingKnown_ms < KNOWN_ms;
+    const stays = each_ms < QUICK_ms || (isKnown && each_ms < parking_ms * MUCH_LESS);
+    if (!stays && isKnown) {
+      pause_ms = Math.min(Math.max(2 * pause_ms, PAUSE * (time_ms - tried_ms)), PAUSE_MAX_ms);
+      triesAt_ms = time_ms + pause_ms;
+    }
+    setMode(stays, WAITS);
     return;
   }
-  setCredit(met ? Math.min(credit + EARNED, CREDIT_MAX) : Math.max(credit - 1, 0));
-  if (credit === CREDIT_MAX) pause_ms = SEPARATING_PAUSE_MIN_ms;
+  parking_ms = each_ms;
+  parkingKnown_ms = time_ms;
+  if (each_ms < spinning_ms * MUCH_LESS) crowdedUntil_ms = triesAt_ms;
+  separates = time_ms >= triesAt_ms;
+  if (separates) tried_ms = time_ms;
+  setMode(separates, separates ? WAITS_NEW : WAITS);
 }
 
 /** Tells how long a thread has slept. */
 export function learnSleep(slept_ms: number): void {
-  briefSleeps = slept_ms < BRIEF_ms ? briefSleeps + 1 : 0;
-  if (slept_ms >= LONG_SLEEP_ms && credit < CREDIT_NEW) setCredit(CREDIT_NEW);
+  if (slept_ms < LONG_SLEEP_ms || isSpinning || performance.now() < crowdedUntil_ms) return;
+  setMode(true, WAITS_NEW);
 }

@@ -34,5 +34,5 @@ export function waitDoorbell(at: number, value: number): Promise<unknown> | null
 }
 
 export { now_ms } from './clock.ts';
-export { firstSpin, learnSpin, spinsFor } from './patience.ts';
+export { firstSpin, spinsFor } from './patience.ts';
 export { spinLoads } from './spin-loads.ts';

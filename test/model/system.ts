@@ -47,7 +47,6 @@ const constants = {
   firstSpin: 0,
   spinLoads: 0,
   pause: (): void => {},
-  learnSpin: (): void => {},
   spinsFor: (): number => 0,
 };
 
