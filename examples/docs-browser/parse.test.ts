@@ -4,7 +4,8 @@ import { test as nodeTest } from 'node:test';
 import type { TestOptions } from 'node:test';
 import { resolveLink } from './links.ts';
 import { highlight } from './tasks/highlight.ts';
-import type { Page, Parser } from './tasks/parse.ts';
+import { nesting_max } from './tasks/parse.ts';
+import type { Page, Parser, Render } from './tasks/parse.ts';
 import { parserNames, partModules } from './walls/walls.ts';
 
 /** Nothing that a browser would run, load or follow without being asked. */
@@ -71,7 +72,8 @@ const heavy: Record<string, string> = {
 };
 
 for (const parserName of parserNames) {
-  const { draft, fill, parse, setDocuments } = (await import(partModules(parserName).parse.href)) as Parser;
+  const module = (await import(partModules(parserName).parse.href)) as Parser & { render: Render };
+  const { draft, fill, parse, render, setDocuments } = module;
   const parsed = (markdown: string, by = highlight): Page => parse('a/README.md', markdown, by);
   const html = (markdown: string): string => parsed(markdown).html;
   const test = (title: string, ...rest: [run: () => void] | [options: TestOptions, run: () => void]): void =>
@@ -119,6 +121,12 @@ for (const parserName of parserNames) {
       assert.ok(deepest <= 250, `${deepest} elements in each other`);
     });
   }
+
+  test('what the engine puts into itself is left out where it is too deep', () => {
+    const { html: rendered } = render(`${'>'.repeat(100_000)} deep\n\n${'- '.repeat(50_000)}deeper\n`);
+    assert.ok(rendered.split(/<(?:blockquote|ul)>/).length <= 2 * nesting_max + 2);
+    assert.ok(rendered.split(/<\/(?:blockquote|ul)>/).length <= 2 * nesting_max + 2);
+  });
 
   test('parse gives headings ids that links to them find', () => {
     const page = parsed('# Hello, *World*!\n\n## Same\n\n## Same\n\n[down](#hello-world)');

@@ -9,7 +9,7 @@
  * an engine that goes on for ever is cut off, by an exception that ends it.
  */
 import { randomBytes } from 'node:crypto';
-import { escapeText } from './parse.ts';
+import { escapeText, nesting_max } from './parse.ts';
 import type { Block, Render, Rendered } from './parse.ts';
 
 export const engineUrl = new URL('./md4w-small.wasm', import.meta.resolve('md4w'));
@@ -46,6 +46,22 @@ const call_cost = 8;
 
 /** Its own links to its headings; ours are made after the sanitiser, for both engines. */
 const anchor = / <a class="anchor" aria-hidden="true" id="[^"<>]*" href="#[^"<>]*"><\/a>(?=<\/h[1-6]>)/g;
+
+/** What the engine puts into itself as deep as a document asks for. */
+const nested = /<(\/?)(?:blockquote|ul|ol|li|em|strong|del)(?: start="\d*")?>/g;
+
+/**
+ * Leaves out the tags that are too deep. The sanitiser does so too, in a time that grows with the square of the depth;
+ * markdown-it has a limit of its own.
+ */
+function shallow(text: string): string {
+  let depth = 0;
+  return text.replace(nested, (tag, slash: string) => {
+    if (!slash) return depth++ < nesting_max ? tag : '';
+    if (depth === 0) return tag;
+    return depth-- > nesting_max ? '' : tag;
+  });
+}
 
 /** Renders by an engine that `start` makes: at the first document, and anew after one that has spoilt it. */
 export function makeRender(start: (imports: EngineImports) => Engine): Render {
@@ -87,7 +103,7 @@ export function makeRender(start: (imports: EngineImports) => Engine): Render {
     const rest = engine.render(span, flags, Math.max(chunk_min, length + (length >> 1)), 1, html);
     output += take(rest);
     if (engine.memory.length > kept_max) engine = undefined;
-    return { html: output.replace(anchor, ''), mark, blocks };
+    return { html: shallow(output.replace(anchor, '')), mark, blocks };
   }
 
   return (markdown) => {

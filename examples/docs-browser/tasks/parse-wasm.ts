@@ -9,17 +9,17 @@ import { makeParser } from './parse.ts';
 
 const module = new WebAssembly.Module(readFileSync(engineUrl));
 
-export const { setDocuments, parse, draft, fill } = makeParser(
-  makeRender((env) => {
-    const exports = new WebAssembly.Instance(module, { env: { ...env } }).exports as unknown as Engine & {
-      readonly memory: WebAssembly.Memory;
-    };
-    return {
-      allocMem: exports.allocMem,
-      render: exports.render,
-      get memory() {
-        return new Uint8Array(exports.memory.buffer);
-      },
-    };
-  }),
-);
+export const render = makeRender((env) => {
+  const exports = new WebAssembly.Instance(module, { env: { ...env } }).exports as unknown as Engine & {
+    readonly memory: WebAssembly.Memory;
+  };
+  return {
+    allocMem: exports.allocMem,
+    render: exports.render,
+    get memory() {
+      return new Uint8Array(exports.memory.buffer);
+    },
+  };
+});
+
+export const { setDocuments, parse, draft, fill } = makeParser(render);
