@@ -48,6 +48,9 @@ const entries = {
   'compat/sync-child-process/runner': 'src/compat/sync-child-process/runner.ts',
   'compat/tinypool/index': 'src/compat/tinypool/index.ts',
   'compat/piscina/index': 'src/compat/piscina/index.ts',
+  'unplugin/index': 'src/unplugin/index.ts',
+  'unplugin/loader': 'src/unplugin/loader.ts',
+  'unplugin/entry': 'src/unplugin/entry.ts',
 };
 /** What workers evaluate, by role. */
 const workerMains = {

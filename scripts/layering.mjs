@@ -22,6 +22,7 @@ const arrows = {
   servers: ['tasks', 'rpc', 'user', 'kernel', 'layout', 'platform', 'inspect', 'node:'],
   inspect: ['layout', 'platform', 'node:'],
   compat: ['index', 'rpc', 'user', 'layout', 'platform', 'node:'],
+  unplugin: ['tasks', 'node:'],
   index: ['servers', 'tasks', 'rpc', 'user', 'kernel', 'layout', 'platform', 'inspect', 'compat', 'node:'],
   cli: [
     'index',

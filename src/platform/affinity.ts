@@ -11,9 +11,9 @@
  * A mask is what the C library calls cpu_set_t: 1,024 bits, one a core. Thread 0 stands for the calling thread: a
  * thread changes its own mask and nobody else's, so that nothing can change it behind its back.
  */
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
+import { requireFrom } from './load.ts';
 
 export const MASK_BYTES = 128;
 
@@ -105,7 +105,7 @@ function findFunctions(): Record<string, Native> {
   const ffi = findFfi();
   if (ffi !== undefined) return functionsByFfi(ffi);
   // The worker's text has no place in the file system: it looks from where the program was started.
-  const require = createRequire(join(process.cwd(), 'package.json'));
+  const require = requireFrom(join(process.cwd(), 'package.json'));
   try {
     return functionsByKoffi(require('koffi') as Koffi);
   } catch (cause) {

@@ -6,7 +6,6 @@
  * A `.sync` call of an asynchronous handler could never be answered, for the caller blocks the very loop that would
  * settle its promise: it is refused.
  */
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { peek, registers } from '#atomics';
 import { now_ms } from '#wait';
@@ -34,6 +33,7 @@ import { INDEX_MASK, UPCALL_DEPTH_MAX } from '../layout/params.ts';
 import { TASK_ALIVE, TASK_SERVER, TASK_STATE, taskAt } from '../layout/task.ts';
 import { type Tcb, TCB_ID, TCB_PROCESSOR, tcbOf, type ThreadId } from '../layout/tcb.ts';
 import { store } from '../platform/atomics.ts';
+import { importAt, requireFrom } from '../platform/load.ts';
 import { agent, discardTask } from '../user/agent.ts';
 import { joinStacks } from '../rpc/errors-codec.ts';
 import { dropIterators, exportsOf } from '../rpc/generators.ts';
@@ -387,7 +387,7 @@ function start(begun: Start): Starting {
   const importLater = async (): Promise<HostedTask> => {
     let exports: Record<string, unknown>;
     try {
-      exports = (await import(begun.url.href)) as Record<string, unknown>;
+      exports = await importAt(begun.url.href);
     } catch (error) {
       importErrors.set(begun.url.href, error);
       throw failed(begun, error);
@@ -401,7 +401,7 @@ function startSync(begun: Start): HostedTask {
   let exports: Record<string, unknown>;
   try {
     const path = fileURLToPath(begun.url);
-    exports = createRequire(path)(path) as Record<string, unknown>;
+    exports = requireFrom(path)(path) as Record<string, unknown>;
   } catch (error) {
     // Node 22 cannot require() a module whose import() has failed; its error stays what it was.
     const isInternal = (error as { code?: unknown } | null)?.code === 'ERR_INTERNAL_ASSERTION';
