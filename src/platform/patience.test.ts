@@ -50,6 +50,11 @@ test('PAT0001 who spins goes on while messages are quick, however many waits wer
   assert.equal(patience.spinsFor(1, ANY_INDEX, sent), long);
 });
 
+test('PAT0009 who waits for anybody after a new start spins shortly', { skip }, () => {
+  assert.equal(patience.spinsFor(1, ANY_INDEX, sent), spinLoads);
+  assert.equal(patience.spinsFor(1, 2, sent), long);
+});
+
 test('PAT0002 slow messages: parking is tried, and kept where it is quicker', { skip }, () => {
   assert.ok(waitWhile(long, SLOW_ms) < 20);
   assert.equal(patience.firstSpin, 0);

@@ -16,6 +16,7 @@
  *
  * None of this holds where two threads share a core on purpose (handover.ts): there nobody spins.
  */
+import { ANY_INDEX } from '../layout/params.ts';
 import { wantsOwnCore } from './handover.ts';
 import { spinLoads } from './spin-loads.ts';
 
@@ -90,7 +91,8 @@ export function spinsFor(self: number, partner: number, sent: number): number {
     waits = others = 0;
   }
   if (!isSpinning) return 0;
-  if (!separates) return spinLoads * LONG;
+  // A server that is called now and then would spin in vain each time, and in a burst the next call comes at once.
+  if (!separates) return partner === ANY_INDEX && waitsWanted === WAITS_NEW ? spinLoads : spinLoads * LONG;
   separates = false;
   measured = -1;
   return spinLoads * SEPARATING;
