@@ -88,10 +88,31 @@ export interface Target {
   readonly untaken: PendingCall[];
   /** Calls that came back from an incarnation which ended before it took them: they wait for the next one. */
   readonly returned: Set<PendingCall>;
+  /** The pool that it is an instance of; of a pool's own target, where its calls wait, that pool. */
+  readonly pool: Pool | null;
+  /** A call to it was given up, and nobody has seen it open since: it may be at that call still. */
+  isSuspect: boolean;
+}
+
+/** Several tasks behind one stub: tasks/pool.ts. */
+export interface Pool {
+  readonly target: Target;
+  /** The instance that takes the next call; null when all are busy. */
+  pick(): Target | null;
+  /** An instance that takes calls, with the fewest before the next one; null when there is none. */
+  any(): Target | null;
+  /** An instance, though it may take no calls any more: its failure is that of the call. */
+  last(): Target;
+  /** For a caller that waits in place: one that is open, else the one that it stands in the queue of this time. */
+  inTurn(turn: number): Target | null;
+  /** No instance is left, and none will come. */
+  isOver(): boolean;
+  /** A call finds all instances busy. */
+  onShortage(): void;
 }
 
 /** A task as its callers know it, before the first call. */
-export const makeTarget = (id: ThreadId, taskId: number, name: string): Target => ({
+export const makeTarget = (id: ThreadId, taskId: number, name: string, pool: Pool | null = null): Target => ({
   id,
   taskId,
   origin: originOf(taskId),
@@ -100,6 +121,8 @@ export const makeTarget = (id: ThreadId, taskId: number, name: string): Target =
   inFlight: 0,
   untaken: [],
   returned: new Set(),
+  pool,
+  isSuspect: false,
 });
 
 /** What `with` sets, with the defaults filled in. */
@@ -114,7 +137,7 @@ export interface Options {
 export const plainOptions = (timeout_ms: number): Options => ({ timeout_ms, signal: undefined, batch: 1 });
 
 /** Calls in flight to one task, so that a slow one leaves tcbs to the others. */
-const IN_FLIGHT_PER_TARGET = (CALLS_IN_FLIGHT * 3) / 4;
+export const IN_FLIGHT_PER_TARGET = (CALLS_IN_FLIGHT * 3) / 4;
 
 const abortedError = (calling: Calling, signal: AbortSignal): IpcError =>
   new IpcError('ERR_IPC_ABORTED', `${calling.task}.${calling.method}(): aborted by its signal`, {
@@ -181,6 +204,7 @@ function finishSync(
   calling: Calling,
   callbacks: Callbacks,
 ): unknown {
+  if (code === RECEIVE_TIMEOUT || code === ABORTED) target.isSuspect = true;
   if (code === RECEIVE_TIMEOUT && outlived(target.taskId, calling.timeout_ms)) target.id = NOBODY;
   return awaitAnswer(self, code, id, calling, callbacks);
 }
@@ -196,8 +220,12 @@ function callSuccessor(
 ): unknown {
   const { timeout_ms } = options;
   const self = agent.current;
+  const rest = (): number => (timeout_ms === NEVER ? NEVER : Math.max(0, began_ms + timeout_ms - now_ms()));
+  const other = target.pool === null ? null : target.pool.any();
+  if (other !== null && other !== target) {
+    return callSync(other, method, name, { ...options, timeout_ms: timeout_ms > 0 ? rest() : timeout_ms }, args);
+  }
   for (;;) {
-    const rest = (): number => (timeout_ms === NEVER ? NEVER : Math.max(0, began_ms + timeout_ms - now_ms()));
     const found = awaitSuccessor(target, timeout_ms > 0 ? rest() : timeout_ms);
     if (found !== OK) throw failure(found, callingOf(target, name, options, began_ms));
     const selector = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args);
@@ -274,7 +302,8 @@ class PendingCall implements Watcher, Entry {
   /** In the queue of its target. */
   place = NOWHERE;
   polls = false;
-  readonly target: Target;
+  /** Of a call to a pool: an instance, as soon as one takes it. */
+  target: Target;
   calling: Calling;
   /** Calls are numbered in the order in which they were made. */
   readonly number: number = ++callsMade;
@@ -393,7 +422,7 @@ class PendingCall implements Watcher, Entry {
 
   /** What went over the side port went to the incarnation that is gone. */
   private mayReturn(): boolean {
-    return mayBeSucceeded(this.target.taskId) && !carries(this.tag);
+    return (this.target.pool !== null || mayBeSucceeded(this.target.taskId)) && !carries(this.tag);
   }
 
   /** Waits for the next incarnation of its task, which did not take it. */
@@ -403,15 +432,27 @@ class PendingCall implements Watcher, Entry {
     active.delete(this);
     this.tcb = 0 as Tcb;
     target.inFlight--;
-    target.returned.add(this);
-    seek(target);
-    if (target.returned.has(this)) {
+    if (target.pool !== null && target.pool.any() !== null) {
+      // Another instance takes it, or the queue of the pool.
+      this.target = target.pool.target;
+      this.target.returned.add(this);
+      sendReturned(this.target);
+      target.pool.onShortage();
+    } else {
+      target.returned.add(this);
+      seek(target);
+    }
+    if (this.tcb === 0 && this.isWaiting()) {
       const left_ms = this.deadline_ms === NEVER ? timeout_ms : Math.max(0, this.deadline_ms - now_ms());
       const late = (): void => this.leaveQueue(failure(SEND_TIMEOUT, this.calling));
       if (left_ms === 0) late();
       else if (left_ms !== NEVER) this.timer = setTimeout(late, left_ms);
     }
     giveCallTcb(tcb);
+  }
+
+  private isWaiting(): boolean {
+    return this.place !== NOWHERE || this.target.returned.has(this);
   }
 
   private leaveQueue(error: unknown): void {
@@ -421,9 +462,10 @@ class PendingCall implements Watcher, Entry {
     this.fail(error);
   }
 
-  /** Begins after having waited for a tcb. */
-  resume(tcb: Tcb): void {
+  /** Begins after having waited for a tcb, or for an instance of a pool. */
+  resume(tcb: Tcb, target: Target): void {
     if (this.timer !== null) clearTimeout(this.timer);
+    this.target = target;
     this.restore();
     this.start(tcb, now_ms());
   }
@@ -459,6 +501,7 @@ class PendingCall implements Watcher, Entry {
       this.comeBack();
       return;
     }
+    if (code === RECEIVE_TIMEOUT || code === ABORTED) this.target.isSuspect = true;
     if (code === RECEIVE_TIMEOUT) this.outlived();
     let value: unknown;
     let failed = true;
@@ -532,9 +575,9 @@ class PendingCall implements Watcher, Entry {
     this.onAbort = null;
   }
 
-  /** Ends a call that no incarnation has taken, and none will. */
-  endUntaken(): void {
-    this.leaveQueue(failure(NOT_TAKEN, { ...this.calling, taskId: this.target.taskId }));
+  /** Ends a call that no incarnation of the task has taken, and none will. */
+  endUntaken(taskId: number = this.target.taskId): void {
+    this.leaveQueue(failure(NOT_TAKEN, { ...this.calling, taskId }));
   }
 
   /** Ends the call with its system. Its tcb is gone. */
@@ -639,7 +682,7 @@ let isStarting = false;
 let startAgain = false;
 
 /** Gives free call tcbs to calls that wait, one task after the other. */
-function startWaiting(): void {
+export function startWaiting(): void {
   // A call that fails at once gives its tcb back on this very stack: 100,000 of them must not nest.
   startAgain = true;
   if (isStarting) return;
@@ -657,10 +700,12 @@ function startOneOfEach(): boolean {
     if (next === undefined) continue;
     starved.push(target);
     if (target.inFlight >= IN_FLIGHT_PER_TARGET || target.returned.size > 0 || hasStrays(target)) continue;
+    const to = target.pool?.target === target ? target.pool.pick() : target;
+    if (to === null) continue;
     const tcb = takeCallTcb();
     if (tcb === 0) return false;
     target.queue.delete(next);
-    next.resume(tcb);
+    next.resume(tcb, to);
     started = true;
   }
   return started;
@@ -689,5 +734,104 @@ export function callAsync(
     pending.listenToSignal();
     if (tcb === 0) pending.enqueue();
     else pending.start(tcb, calling.began_ms);
+  });
+}
+
+/** A call in place to a pool. */
+export function callPoolSync(
+  target: Target,
+  method: number,
+  name: string,
+  options: Options,
+  args: readonly unknown[],
+): unknown {
+  const pool = target.pool!;
+  const free = pool.isOver() ? pool.last() : pool.pick();
+  return free === null
+    ? callBusyPool(target, method, name, options, args)
+    : callSync(free, method, name, options, args);
+}
+
+/** How long a call in place stands in the queue of one instance: time enough to be seen in a ring of waits. */
+const QUEUE_SLICE_ms = 250;
+
+/** A call in place to a pool none of whose instances is free: it stands in their queues in turn, for one may hang. */
+function callBusyPool(
+  target: Target,
+  method: number,
+  name: string,
+  options: Options,
+  args: readonly unknown[],
+): unknown {
+  if (trace.isWanted()) return trace.sync(callBusyPool, target, method, name, options, args);
+  const { timeout_ms, signal } = options;
+  const self = agent.current;
+  const pool = target.pool!;
+  const began_ms = now_ms();
+  if (signal !== undefined && signal.aborted) throw abortedError(callingOf(target, name, options), signal);
+  pool.onShortage();
+  for (let turn = 0; ; turn++) {
+    const to = pool.inTurn(turn);
+    if (to === null) return callSync(pool.last(), method, name, options, args);
+    const back = callWaiting(to.taskId, method, name, args);
+    if (back !== null) return back.value;
+    const left_ms = timeout_ms > 0 ? Math.max(1, began_ms + timeout_ms - now_ms()) : timeout_ms;
+    const selector = CALL | (method << TAG_METHOD_SHIFT) | put(to, name, options, args);
+    const callbacks = functionsPut;
+    const { id } = to;
+    // What went over a side port is with this one.
+    const isBound = carries(selector);
+    const isWhole = isBound || (left_ms !== NEVER && left_ms <= QUEUE_SLICE_ms);
+    const code = call(self, id, ANY_INDEX, selector, isWhole ? left_ms : QUEUE_SLICE_ms, left_ms);
+    if (!isBound && (code === NOT_TAKEN || (code === SEND_TIMEOUT && !isWhole))) continue;
+    return finishSync(
+      self,
+      code,
+      id,
+      to,
+      { ...callingOf(to, name, options, began_ms, selector), task: target.name },
+      callbacks,
+    );
+  }
+}
+
+/** A call of the event loop to a pool: to an instance that is free, else it waits for the first that is. */
+export function callPool(
+  target: Target,
+  method: number,
+  name: string,
+  options: Options,
+  args: readonly unknown[],
+): Promise<unknown> {
+  const pool = target.pool!;
+  const free = pool.isOver() ? pool.last() : target.queue.size === 0 ? pool.pick() : null;
+  return free === null
+    ? queueInPool(target, method, name, options, args)
+    : callAsync(free, method, name, options, args);
+}
+
+function queueInPool(
+  target: Target,
+  method: number,
+  name: string,
+  options: Options,
+  args: readonly unknown[],
+): Promise<unknown> {
+  if (trace.isWanted()) return trace.async(queueInPool, target, method, name, options, args);
+  return new Promise((resolve) => {
+    const { signal } = options;
+    const pool = target.pool!;
+    const to = pool.any() ?? pool.last();
+    const calling = callingOf(target, name, options, now_ms());
+    if (signal !== undefined && signal.aborted) throw abortedError(calling, signal);
+    if (!isAttached()) throw new IpcError('ERR_IPC_SHUTDOWN', `${target.name}.${name}(): its system has ended`);
+    const tag = CALL | (method << TAG_METHOD_SHIFT) | put(to, name, options, args);
+    // What goes over a side port is with one instance already.
+    const pending = new PendingCall(carries(tag) ? to : target, calling, signal, tag, resolve);
+    pending.listenToSignal();
+    const tcb = pending.target === to ? takeCallTcb() : 0;
+    if (tcb === 0) pending.enqueue();
+    else pending.start(tcb, calling.began_ms);
+    pool.onShortage();
   });
 }

@@ -14,6 +14,7 @@ import { NEVER } from '../layout/message.ts';
 import { TURN_ms } from '../layout/params.ts';
 import { TASK_DEAD, TASK_FREE, TASK_ID, TASK_STATE } from '../layout/task.ts';
 import { TCB_PROCESSOR, TCB_TASK, tcbOf } from '../layout/tcb.ts';
+import { clearInterval, performance, setImmediate, setInterval } from '../platform/timers.ts';
 import { agent } from '../user/agent.ts';
 import { recordOf } from '../user/incarnations.ts';
 import { plainToError } from './errors-codec.ts';

@@ -290,7 +290,7 @@ type Open = (
 
 /** The stub of a generator function, `.sync`. */
 export const openSync: Open = (callers, target, method, name, options, args) => {
-  const link = new Link(callers, target.name, name, options);
+  const link = new Link(callers.ofStreams ?? callers, target.name, name, options);
   link.admit();
   try {
     link.opened(callers.sync(target, method, name, options, args));
@@ -303,7 +303,7 @@ export const openSync: Open = (callers, target, method, name, options, args) => 
 
 /** The stub of a generator function, `.async`: what is wrong with the call is said by the first step. */
 export const openAsync: Open = (callers, target, method, name, options, args) => {
-  const link = new Link(callers, target.name, name, options);
+  const link = new Link(callers.ofStreams ?? callers, target.name, name, options);
   const call = async (): Promise<void> => {
     link.admit();
     try {

@@ -104,6 +104,8 @@ function guard(stub: object, target: Target, names: readonly string[]): object {
 export interface Callers {
   readonly sync: Caller;
   readonly async: Caller;
+  /** How iterators are moved that calls have given, when it is another way: those of a pool are with an instance. */
+  readonly ofStreams?: Callers;
 }
 
 export const remoteCallers: Callers = { sync: callSync, async: callAsync };

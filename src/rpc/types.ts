@@ -114,6 +114,16 @@ export interface ResourceLimits {
   stackSizeMb?: number | undefined;
 }
 
+/** How many workers a pool has. */
+export interface Instances {
+  /** Those that are started at once, and always there. */
+  readonly min: number;
+  /** One more is started, up to so many, when a call finds all of them busy. */
+  readonly max: number;
+  /** Milliseconds without a call after which one that is more than `min` is ended. Default: 10,000. */
+  readonly idle_ms?: number | undefined;
+}
+
 /** Options of `spawn`, `spawnSync` and `task`. */
 export interface SpawnOptions {
   /** Default: `wasm` for a `.wasm` url, else `worker`. */
@@ -128,6 +138,11 @@ export interface SpawnOptions {
   readonly onTimeout?: 'keep' | 'kill' | undefined;
   /** Requests that are served at one time when handlers are async. */
   readonly concurrency?: number | undefined;
+  /**
+   * Starts several workers of the module behind one stub: a call goes to one that is free, and waits for the first that
+   * is when none is. An instance is given `concurrency` calls at a time, by default 1.
+   */
+  readonly instances?: number | Instances | undefined;
   /** Functions of the spawner that the task may call, as `here.host.sync.f(…)`. */
   readonly host?: Readonly<Record<string, AnyFunction>> | undefined;
   /** Appended to the task's `process.argv`, as Node's `Worker` takes `argv`. */

@@ -4,7 +4,8 @@
  */
 import type { TaskId } from '../layout/task.ts';
 import type { ThreadId } from '../layout/tcb.ts';
-import type { Options, Target } from '../rpc/call.ts';
+import type { Options, Pool, Target } from '../rpc/call.ts';
+import type { Exports } from '../rpc/serve.ts';
 import type { SpawnOptions, Stubs, TaskExit, TaskKind } from '../rpc/types.ts';
 
 /** A task that was started, as its host gives it to the system. */
@@ -12,11 +13,12 @@ export interface HostedTask {
   readonly kind: TaskKind;
   readonly taskId: TaskId;
   readonly target: Target;
-  /** Names of its exports, once it is ready. */
-  readonly names: readonly string[];
+  readonly exports: Exports;
   readonly exited: Promise<TaskExit>;
   /** Its address space, where the spawner may look into it. */
   readonly memory?: Uint8Array | undefined;
+  /** The end of a worker, for which the process is not kept alive. */
+  whenEnded?(action: (exit: TaskExit) => void): void;
   isAlive(): boolean;
   kill(): Promise<void>;
   stubs(options: Options): Stubs;
@@ -29,6 +31,8 @@ export interface Start {
   readonly server: ThreadId;
   readonly name: string;
   readonly options: SpawnOptions;
+  /** The pool that it is to be in. */
+  readonly pool: Pool | null;
   /** Whether timers and sockets of the task keep the process alive. */
   readonly holds: boolean;
   /** Gives the records back: the task did not start. */

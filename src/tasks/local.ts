@@ -346,7 +346,7 @@ function finishStart({ taskId, server, name, options }: Start, exports: Record<s
     kind: 'local',
     taskId,
     target,
-    names: table.names,
+    exports: table,
     exited,
     isAlive: () => alive,
     kill: () => {

@@ -66,6 +66,7 @@ import {
   type Options,
   makeTarget,
   plainOptions,
+  type Pool,
   type Target,
 } from '../rpc/call.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
@@ -85,10 +86,11 @@ import type {
   TaskState,
 } from '../rpc/types.ts';
 import { defaultTimeout_ms, setDefaultTimeout } from './here.ts';
-import type { HostedTask, Start, TaskHost } from './host.ts';
+import type { HostedTask, Start, Starting, TaskHost } from './host.ts';
 import { endLocals, localCallers, localHost } from './local.ts';
 import { findModule, nameFrom } from './module.ts';
 import { names } from './names.ts';
+import { startPool } from './pool.ts';
 import { place } from './wasm/apart.ts';
 import { wasmCallers, wasmHost } from './wasm/host.ts';
 import { endWasmTasks } from './wasm/life.ts';
@@ -106,6 +108,7 @@ const SPAWN_OPTIONS = [
   'timeout',
   'onTimeout',
   'concurrency',
+  'instances',
   'host',
   'args',
   'env',
@@ -207,8 +210,24 @@ function kindOf(module: URL, options: SpawnOptions & { readonly [OWN]?: boolean 
   return kind === 'worker' && isForced && options[OWN] !== true ? (isWasm ? 'wasm' : 'local') : kind;
 }
 
+/** What a task is started for. */
+interface Hosting {
+  /** Whether its timers and sockets keep the process alive. */
+  readonly holds: boolean;
+  readonly pool: Pool | null;
+  /** What distinguishes its name from those of the others of its pool. */
+  readonly label: string;
+}
+
+interface Prepared {
+  readonly host: TaskHost;
+  readonly start: Start;
+}
+
+const alone = (holds: boolean): Hosting => ({ holds, pool: null, label: '' });
+
 /** Makes the records of a new task. Throws ERR_IPC_LIMIT or, for a taken name, ERR_IPC_SPAWN_FAILED. */
-function prepare(url: URL | string, options: SpawnOptions, holds = true): { host: TaskHost; start: Start } {
+function prepare(url: URL | string, options: SpawnOptions, { holds, pool, label }: Hosting): Prepared {
   refuseUnknown('spawn()', options, SPAWN_OPTIONS);
   if (!isAttached() || isShuttingDown()) throw new IpcError('ERR_IPC_SHUTDOWN', 'the system is shutting down');
   completeOptions({ timeout: options.timeout }, inherited());
@@ -233,7 +252,10 @@ function prepare(url: URL | string, options: SpawnOptions, holds = true): { host
     );
   }
   const placed = place(module, kind, options);
-  const name = options.name ?? nameFrom(module);
+  if (pool !== null && kind !== 'worker') {
+    throw new TypeError(`instances: a task of kind '${kind}' lives in this thread; only workers can be several`);
+  }
+  const name = (options.name ?? nameFrom(module)) + label;
   const { taskId, server } =
     kind === 'worker' ? makeWorkerTask() : makeHomeTask(kind === 'wasm' ? TASK_KIND_WASM : TASK_KIND_LOCAL);
   const task = taskAt(taskId & INDEX_MASK);
@@ -244,7 +266,7 @@ function prepare(url: URL | string, options: SpawnOptions, holds = true): { host
       task: name,
     });
   }
-  return { host, start: { ...placed, taskId, server, name, holds, discard: () => discardTask(task) } };
+  return { host, start: { ...placed, taskId, server, name, pool, holds, discard: () => discardTask(task) } };
 }
 
 /** Registers the name of a task; the records of one that cannot have it are given back. */
@@ -296,7 +318,8 @@ const handle = (hosted: HostedTask, options: SpawnOptions): TaskHandle =>
   new TaskHandle(hosted, completeOptions({ timeout: options.timeout }, inherited()));
 
 function startSync(url: URL | string, options: SpawnOptions, holds = true): TaskHandle {
-  const { host, start } = prepare(url, options, holds);
+  if (options.instances !== undefined) return handle(poolOf(url, options, holds).wait(), options);
+  const { host, start } = prepare(url, options, alone(holds));
   return named(start, () => handle(host.startSync(start), options));
 }
 
@@ -307,15 +330,29 @@ interface Begun {
 }
 
 function begin(url: URL | string, options: SpawnOptions, holds = true): Begun {
-  const { host, start } = prepare(url, options, holds);
-  const starting = named(start, () => host.start(start));
+  const starting = options.instances === undefined ? beginOne(url, options, alone(holds)) : poolOf(url, options, holds);
   let made: TaskHandle | null = null;
   const make = (hosted: HostedTask): TaskHandle => (made ??= handle(hosted, options));
-  const later = starting.hosted.then(make, (error: unknown) => {
+  return { handle: starting.hosted.then(make), wait: () => made ?? make(starting.wait()) };
+}
+
+function beginOne(url: URL | string, options: SpawnOptions, hosting: Hosting): Starting {
+  const { host, start } = prepare(url, options, hosting);
+  const starting = named(start, () => host.start(start));
+  const hosted = starting.hosted.catch((error: unknown) => {
     forget(start);
     throw error;
   });
-  return { handle: later, wait: () => made ?? named(start, () => make(starting.wait())) };
+  return { hosted, wait: () => named(start, () => starting.wait()) };
+}
+
+/** A pool: the first of its instances has its name, the others that name with a number. */
+function poolOf(url: URL | string, options: SpawnOptions, holds: boolean): Starting {
+  refuseUnknown('spawn()', options, SPAWN_OPTIONS);
+  const name = options.name ?? nameFrom(findModule(url));
+  return startPool(name, options, (pool, number) =>
+    beginOne(url, options, { holds, pool, label: number === 1 ? '' : `#${number}` }),
+  );
 }
 
 /** Runs what starts a task, and takes the name back when it throws. */
@@ -591,7 +628,7 @@ export function lookup(name: string): Task {
       taskId: taskId as TaskId,
       kind,
       target,
-      names: exported.names,
+      exports: exported,
       get exited() {
         return exitOf(target.origin);
       },

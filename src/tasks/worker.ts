@@ -158,7 +158,7 @@ function launch(start: Start, spawner: number): Running {
   const state: Running = {
     origin: taskId,
     taskId,
-    target: makeTarget(start.server, taskId, start.name),
+    target: makeTarget(start.server, taskId, start.name, start.pool),
     exited: promise,
     exit: resolve,
     holds: start.holds,
@@ -199,12 +199,13 @@ function hosted(start: Start, state: Running, exported: Exports): HostedTask {
     kind: 'worker',
     taskId: start.taskId,
     target,
-    names: exported.names,
+    exports: exported,
     get exited() {
       // Who waits for the end wants to see it: from here on the task keeps the process alive.
       if (state.end === null) void state.exited.then(keepAlive());
       return state.exited;
     },
+    whenEnded: (action) => void state.exited.then(action),
     isAlive: () => state.end === null && incarnationOf(state.origin) !== GONE,
     kill: async () => {
       if (state.end !== null) return;

@@ -53,7 +53,7 @@ function hostedTask(one: Hosted): HostedTask {
     kind: 'wasm',
     taskId: task.taskId,
     target: task.target,
-    names,
+    exports: { names, streams: [] },
     exited,
     // Empty when there is no instance: a task that has ended, a module that exports no memory.
     get memory() {
