@@ -18,10 +18,11 @@ import {
 } from '../layout/message.ts';
 import { UPCALL_DEPTH_MAX } from '../layout/params.ts';
 import { type Tcb, TCB_TAG, type ThreadId } from '../layout/tcb.ts';
+import type { ByteOptions } from './bytes.ts';
 import { joinStacks } from './errors-codec.ts';
 import { type Calling, failure, putThrown, takeThrown } from './failure.ts';
 import { IpcError } from './ipc-error.ts';
-import { takeResult } from './payload.ts';
+import { takeResult, takeResultInto } from './payload.ts';
 import { type Callbacks, serve } from './serve.ts';
 import { outlived } from './successor.ts';
 
@@ -34,17 +35,27 @@ export function awaitAnswer(
   to: ThreadId,
   calling: Calling,
   callbacks: Callbacks = null,
+  bytes: ByteOptions | null = null,
 ): unknown {
   if (code === OK) {
     const tag = registers[R_TAG]!;
-    if ((tag & TAG_KIND) === REPLY) return takeResult(self, tag);
-    if ((tag & TAG_KIND) !== ERROR) return serveUpcalls(self, to, calling, callbacks);
+    if ((tag & TAG_KIND) === REPLY) return take(self, tag, calling, bytes);
+    if ((tag & TAG_KIND) !== ERROR) return serveUpcalls(self, to, calling, callbacks, bytes);
     throw thrownBy(self, tag, calling);
   }
   throw failure(code, calling);
 }
 
-function serveUpcalls(self: Tcb, to: ThreadId, calling: Calling, callbacks: Callbacks): unknown {
+const take = (self: Tcb, tag: number, calling: Calling, bytes: ByteOptions | null): unknown =>
+  bytes === null ? takeResult(self, tag) : takeResultInto(self, tag, bytes.placeFor(calling, true));
+
+function serveUpcalls(
+  self: Tcb,
+  to: ThreadId,
+  calling: Calling,
+  callbacks: Callbacks,
+  bytes: ByteOptions | null,
+): unknown {
   const awaited = registers[R_CALLED]!;
   for (;;) {
     const from = registers[R_SENDER]! as ThreadId;
@@ -56,7 +67,7 @@ function serveUpcalls(self: Tcb, to: ThreadId, calling: Calling, callbacks: Call
     if (code === RECEIVE_TIMEOUT) outlived(calling.taskId, calling.timeout_ms);
     if (code !== OK) throw failure(code, calling);
     const kind = registers[R_TAG]! & TAG_KIND;
-    if (kind === REPLY) return takeResult(self, registers[R_TAG]!);
+    if (kind === REPLY) return take(self, registers[R_TAG]!, calling, bytes);
     if (kind === ERROR) throw thrownBy(self, registers[R_TAG]!, calling);
   }
 }

@@ -59,12 +59,13 @@ import { COMING, originOf } from '../user/incarnations.ts';
 import { setDeadline } from '../user/clock.ts';
 import { unwatch, watch, type Watcher } from '../user/loop.ts';
 import { awaitAnswer } from './answer.ts';
+import type { ByteOptions } from './bytes.ts';
 import { continueStack, joinStacks } from './errors-codec.ts';
 import { type Calling, failure, sendError, takeThrown } from './failure.ts';
 import { type Entry, Fifo, NOWHERE } from './fifo.ts';
 import { IpcError } from './ipc-error.ts';
 import { readAwaitedNews } from './news.ts';
-import { carries, functionsPut, gaveAway, putArguments, takeResult } from './payload.ts';
+import { carries, functionsPut, gaveAway, putArguments, putLending, takeResult, takeResultInto } from './payload.ts';
 import { blockedRequest, type Callbacks, callWaiting, holdAnswer, serve } from './serve.ts';
 import { awaitSuccessor, FOUND, mayBeSucceeded, NOBODY, outlived, retarget } from './successor.ts';
 import { callTrace } from './trace.ts';
@@ -131,10 +132,16 @@ export interface Options {
   readonly signal: AbortSignal | undefined;
   /** Values that a step of a stream brings at most. */
   readonly batch: number;
+  readonly bytes: ByteOptions | null;
 }
 
 /** Those of a stub that nobody has given any. */
-export const plainOptions = (timeout_ms: number): Options => ({ timeout_ms, signal: undefined, batch: 1 });
+export const plainOptions = (timeout_ms: number): Options => ({
+  timeout_ms,
+  signal: undefined,
+  batch: 1,
+  bytes: null,
+});
 
 /** Calls in flight to one task, so that a slow one leaves tcbs to the others. */
 export const IN_FLIGHT_PER_TARGET = (CALLS_IN_FLIGHT * 3) / 4;
@@ -162,9 +169,15 @@ const callingOf = (
 });
 
 /** Puts arguments into the registers, or throws the caller's error. */
-function put(target: Target, method: string, options: Options, args: readonly unknown[]): number {
+function put(
+  target: Target,
+  method: string,
+  options: Options,
+  args: readonly unknown[],
+  lends: boolean = false,
+): number {
   try {
-    return putArguments(args, target.taskId);
+    return lends ? putLending(args, target.taskId) : putArguments(args, target.taskId);
   } catch (error) {
     throw sendError(error, callingOf(target, method, options));
   }
@@ -203,10 +216,41 @@ function finishSync(
   target: Target,
   calling: Calling,
   callbacks: Callbacks,
+  bytes: ByteOptions | null = null,
 ): unknown {
   if (code === RECEIVE_TIMEOUT || code === ABORTED) target.isSuspect = true;
   if (code === RECEIVE_TIMEOUT && outlived(target.taskId, calling.timeout_ms)) target.id = NOBODY;
-  return awaitAnswer(self, code, id, calling, callbacks);
+  return awaitAnswer(self, code, id, calling, callbacks, bytes);
+}
+
+/** As `callSync`, with byte arrays lent, or the result put where the caller wants it. */
+export function callSyncBytes(
+  target: Target,
+  method: number,
+  name: string,
+  options: Options,
+  args: readonly unknown[],
+): unknown {
+  if (trace.isWanted()) return trace.sync(callSyncBytes, target, method, name, options, args);
+  const { timeout_ms, signal } = options;
+  const bytes = options.bytes!;
+  bytes.begin();
+  if (signal !== undefined && signal.aborted) throw abortedError(callingOf(target, name, options), signal);
+  const named = { task: target.name, method: name };
+  const back = callWaiting(target.taskId, method, name, args);
+  if (back !== null) return bytes.place(back.value, named);
+  const selector = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args, bytes.borrow);
+  const callbacks = functionsPut;
+  const self = agent.current;
+  const { id } = target;
+  const began_ms = timeout_ms === NEVER ? NEVER : now_ms();
+  const code = call(self, id, ANY_INDEX, selector, timeout_ms, timeout_ms > 0 ? REST : NEVER);
+  // What was lent is the caller's alone again.
+  outgoing.length = 1;
+  if (code === NOT_TAKEN && !(carries(selector) && gaveAway)) {
+    return bytes.place(callSuccessor(target, method, name, options, args, began_ms), named);
+  }
+  return finishSync(self, code, id, target, callingOf(target, name, options, began_ms, selector), callbacks, bytes);
 }
 
 /** Makes a call that no incarnation has taken yet to the one that is there next, within what is left of its timeout. */
@@ -311,6 +355,7 @@ class PendingCall implements Watcher, Entry {
   to = 0 as ThreadId;
   readonly signal: AbortSignal | undefined;
   readonly callbacks: Callbacks;
+  readonly byteOptions: ByteOptions | null;
   readonly resolve: (value: unknown) => void;
   private readonly tag: number;
   /** The message, while it waits for a tcb: words, and the bytes of a stream. */
@@ -327,7 +372,7 @@ class PendingCall implements Watcher, Entry {
   constructor(
     target: Target,
     calling: Calling,
-    signal: AbortSignal | undefined,
+    { signal, bytes }: Options,
     tag: number,
     resolve: (value: unknown) => void,
   ) {
@@ -335,6 +380,7 @@ class PendingCall implements Watcher, Entry {
     this.calling = calling;
     this.signal = signal;
     this.callbacks = functionsPut;
+    this.byteOptions = bytes;
     this.tag = tag;
     this.resolve = resolve;
     this.deadline_ms = calling.timeout_ms > 0 ? calling.began_ms + calling.timeout_ms : NEVER;
@@ -509,7 +555,8 @@ class PendingCall implements Watcher, Entry {
       if (code !== OK) value = this.failure(code);
       else if (kind === ERROR) value = takeThrown(tcb, tag);
       else {
-        value = takeResult(tcb, tag);
+        const { byteOptions: bytes, calling } = this;
+        value = bytes === null ? takeResult(tcb, tag) : takeResultInto(tcb, tag, bytes.placeFor(calling, false));
         failed = false;
       }
     } catch (error) {
@@ -726,7 +773,7 @@ export function callAsync(
     if (signal !== undefined && signal.aborted) throw abortedError(calling, signal);
     if (!isAttached()) throw new IpcError('ERR_IPC_SHUTDOWN', `${target.name}.${name}(): its system has ended`);
     const tag = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args);
-    const pending = new PendingCall(target, calling, signal, tag, resolve);
+    const pending = new PendingCall(target, calling, options, tag, resolve);
     const isFirst = target.queue.size === 0 && target.returned.size === 0 && !hasStrays(target);
     const isFree = isFirst && target.inFlight < IN_FLIGHT_PER_TARGET;
     const tcb = isFree ? takeCallTcb() : 0;
@@ -750,6 +797,21 @@ export function callPoolSync(
   return free === null
     ? callBusyPool(target, method, name, options, args)
     : callSync(free, method, name, options, args);
+}
+
+/** The same with byte options. */
+export function callPoolSyncBytes(
+  target: Target,
+  method: number,
+  name: string,
+  options: Options,
+  args: readonly unknown[],
+): unknown {
+  const free = target.pool!.pick();
+  if (free !== null) return callSyncBytes(free, method, name, options, args);
+  options.bytes!.begin();
+  const value = callPoolSync(target, method, name, options, args);
+  return options.bytes!.place(value, { task: target.name, method: name });
 }
 
 /** How long a call in place stands in the queue of one instance: time enough to be seen in a ring of waits. */
@@ -827,7 +889,7 @@ function queueInPool(
     if (!isAttached()) throw new IpcError('ERR_IPC_SHUTDOWN', `${target.name}.${name}(): its system has ended`);
     const tag = CALL | (method << TAG_METHOD_SHIFT) | put(to, name, options, args);
     // What goes over a side port is with one instance already.
-    const pending = new PendingCall(carries(tag) ? to : target, calling, signal, tag, resolve);
+    const pending = new PendingCall(carries(tag) ? to : target, calling, options, tag, resolve);
     pending.listenToSignal();
     const tcb = pending.target === to ? takeCallTcb() : 0;
     if (tcb === 0) pending.enqueue();

@@ -6,6 +6,10 @@
  *   INLINE   primitives and short strings, byte by byte in the message words, no serialiser involved
  *   STREAM   the bytes of the codec as string item 0; with a ticket in word 0 when some of it went over the side port
  *
+ *   BYTES    of a result: a Uint8Array and nothing else, string item 0
+ *   LENT     of arguments: as STREAM, without the byte arrays that are lent; these are the string items from 1 on, and
+ *            the words say which arguments they are (rpc/bytes.ts)
+ *
  * The bit LAST beside one of them says that the value is what an iterator gave at its end (rpc/generators.ts).
  *
  * What is in the registers has been copied out of shared memory, and a stream is copied before it is decoded: nobody
@@ -20,12 +24,14 @@ import {
   TAG_FORMAT,
   TAG_FORMAT_SHIFT,
   TAG_STRING_SHIFT,
+  TAG_STRINGS,
   TAG_WORDS,
 } from '../layout/message.ts';
-import { MESSAGE_WORDS } from '../layout/params.ts';
+import { MESSAGE_WORDS, STRINGS_MAX } from '../layout/params.ts';
 import { type Tcb, TCB_TASK, TCB_WINDOW, TCB_WINDOW_BYTES, tcbOf } from '../layout/tcb.ts';
 import { registers, takeBytes } from '../platform/atomics.ts';
 import { registerBytes, registerFloats } from '../platform/registers.ts';
+import { isLendable, isWhole, lendTo, lentOut, takeByteString } from './bytes.ts';
 import { collect, post, transfersOf } from './carry.ts';
 import { CodecError, decode, encode } from './codec.ts';
 
@@ -34,6 +40,8 @@ const NUMBERS = 1 << TAG_FORMAT_SHIFT;
 const INLINE = 2 << TAG_FORMAT_SHIFT;
 const STREAM = 3 << TAG_FORMAT_SHIFT;
 const LAST = 4 << TAG_FORMAT_SHIFT;
+const BYTES = 8 << TAG_FORMAT_SHIFT;
+const LENT = BYTES;
 const STREAM_TAG = STREAM | (1 << TAG_STRING_SHIFT);
 
 /** The functions of the value last put, in the order of their handles; null when there were none. */
@@ -109,7 +117,11 @@ export function putResult(value: unknown, task: number): number {
   }
   registerBytes[0] = 1;
   const end = putInline(value, 1);
-  if (end === 0 && value instanceof Last) return LAST | putResult(value.value, task);
+  if (end === 0) {
+    if (value instanceof Last) return LAST | putResult(value.value, task);
+    // What is lent to a handler is taken from it before its answer goes.
+    if (value instanceof Uint8Array && lentOut === 0 && isWhole(value)) return putBytes(value);
+  }
   const tag = end > 0 ? INLINE | ((end + 7) >> 3) : putStream(value, 'result', task);
   if (functionsPut === null) return tag;
   throw new CodecError(
@@ -175,6 +187,35 @@ function putInlineString(value: string, at: number): number {
   return from + length;
 }
 
+function putBytes(value: Uint8Array): number {
+  outgoing[0] = value;
+  registers[R_STRING] = value.length;
+  return BYTES | (1 << TAG_STRING_SHIFT);
+}
+
+/** As `putArguments`, with byte arrays lent: they are gathered from where they are. */
+export function putLending(args: readonly unknown[], task: number): number {
+  const lent: number[] = [];
+  for (let i = 0; i < args.length && lent.length < STRINGS_MAX - 1; i++) if (isLendable(args[i])) lent.push(i);
+  if (lent.length === 0) return putArguments(args, task);
+  const encoded = encode(
+    args.map((value, i) => (lent.includes(i) ? null : value)),
+    'args',
+  );
+  // One ticket a message is enough: what has a ticket is not for speed.
+  if (encoded.carried !== null) return putArguments(args, task);
+  functionsPut = encoded.functions;
+  outgoing[0] = encoded.bytes;
+  registers[R_STRING] = encoded.length;
+  lent.forEach((index, i) => {
+    const bytes = args[index] as Uint8Array;
+    registerFloats[R_FLOAT + i] = index;
+    outgoing[1 + i] = bytes;
+    registers[R_STRING + 1 + i] = bytes.length;
+  });
+  return LENT | ((1 + lent.length) << TAG_STRING_SHIFT) | lent.length;
+}
+
 function putStream(value: unknown, root: 'args' | 'result', task: number): number {
   const encoded = encode(value, root);
   const { carried } = encoded;
@@ -204,7 +245,43 @@ export function takeArguments(self: Tcb, tag: number, importFunction: ImportFunc
     return args;
   }
   if (format === INLINE) return takeInline(importFunction);
+  if (format === LENT) return takeLent(self, tag, importFunction);
   return takeStream(self, tag, importFunction) as unknown[];
+}
+
+/** What is told of buffers that are lent to the call being read. */
+let onLent: (buffer: ArrayBuffer) => void = () => {};
+
+export const whenLent = (action: (buffer: ArrayBuffer) => void): void => {
+  onLent = action;
+};
+
+function takeLent(self: Tcb, tag: number, importFunction: ImportFunction): unknown[] {
+  const count = tag & TAG_WORDS;
+  const places = Array.from({ length: count }, (_, i) => registerFloats[R_FLOAT + i]!);
+  const lengths = Array.from({ length: count + 1 }, (_, i) => registers[R_STRING + i]!);
+  const owned = incoming.slice();
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  const fits = owned.length > 0 || (lengths.every((length) => length >= 0) && total <= peek(self + TCB_WINDOW_BYTES));
+  if (!fits || count !== ((tag & TAG_STRINGS) >> TAG_STRING_SHIFT) - 1) {
+    throw new CodecError('ERR_IPC_PROTOCOL', 'a message is longer than its window');
+  }
+  // The first item is a stream by itself.
+  const args = takeStream(self, tag & ~TAG_WORDS, importFunction) as unknown[];
+  let at = peek(self + TCB_WINDOW) + lengths[0]!;
+  places.forEach((place, i) => {
+    const length = lengths[1 + i]!;
+    if (!(Number.isInteger(place) && place >= 0 && place < args.length)) {
+      throw new CodecError('ERR_IPC_PROTOCOL', 'a lent argument has no place');
+    }
+    const bytes = lendTo(length);
+    onLent(bytes.buffer as ArrayBuffer);
+    if (owned.length > 0) bytes.set(owned[1 + i]!);
+    else takeBytes(at, bytes, 0, length);
+    at += length;
+    args[place] = bytes;
+  });
+  return args;
 }
 
 /** The result in the registers. */
@@ -217,7 +294,23 @@ export function takeResult(self: Tcb, tag: number, importFunction: ImportFunctio
     return takeInlineValue(importFunction);
   }
   if ((format & LAST) !== 0) return new Last(takeResult(self, tag & ~LAST));
+  if (format === BYTES) {
+    const own = incoming[0];
+    if (own === undefined || own === outgoing[0]) return takeByteString(self, (length) => new Uint8Array(length));
+    incoming.length = 0;
+    return own;
+  }
   return takeStream(self, tag, importFunction);
+}
+
+/** The result in the registers, a byte array where `placeFor` says. */
+export function takeResultInto(self: Tcb, tag: number, placeFor: (length: number) => Uint8Array): unknown {
+  if ((tag & TAG_FORMAT) === BYTES) return takeByteString(self, placeFor);
+  const value = takeResult(self, tag);
+  if (!(value instanceof Uint8Array)) return value;
+  const place = placeFor(value.length);
+  place.set(value);
+  return place;
 }
 
 let inlineAt = 0;

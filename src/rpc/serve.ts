@@ -26,11 +26,12 @@ import { TASK_CALLER, TASK_SERVER, taskAt } from '../layout/task.ts';
 import { PARKED, type Tcb, TCB_SEQUENCE, TCB_STATE, TCB_TASK, type ThreadId, tcbOf, waiting } from '../layout/tcb.ts';
 import { agent, idOf } from '../user/agent.ts';
 import { originOf } from '../user/incarnations.ts';
+import { endLoans } from './bytes.ts';
 import { transfersOf } from './carry.ts';
 import { CodecError, decode, encode } from './codec.ts';
 import { putThrown } from './failure.ts';
 import { IpcError, noSuchMethod } from './ipc-error.ts';
-import { functionsPut, type ImportFunction, putArguments, putResult, takeArguments } from './payload.ts';
+import { functionsPut, type ImportFunction, putArguments, putResult, takeArguments, whenLent } from './payload.ts';
 import { awaitAnswer } from './answer.ts';
 import { step } from './generators.ts';
 import { clearInterval, setInterval } from '../platform/timers.ts';
@@ -79,6 +80,8 @@ export interface Request {
   upcalls: number;
   /** Answers, once the last of them has ended. */
   onUpcallsEnd: (() => void) | null;
+  /** Buffers of its arguments that are its own until it is answered. */
+  loans: ArrayBuffer[] | null;
 }
 
 /** The calls whose synchronous parts run now, the inmost last: sender, sequence and receiving thread of each. */
@@ -298,7 +301,9 @@ function copyAcross(
 
 /** What was made of the present request can no longer be used. */
 function closeRequest(): void {
-  if (serving !== null) serving.open = false;
+  if (serving === null) return;
+  serving.open = false;
+  if (serving.loans !== null) endLoans(serving.loans);
 }
 
 export const isThenable = (value: unknown): value is PromiseLike<unknown> =>
@@ -361,6 +366,13 @@ const requestAt = (at: number): Request => ({
   controller: null,
   upcalls: 0,
   onUpcallsEnd: null,
+  loans: null,
+});
+
+whenLent((buffer) => {
+  const request = makeRequest();
+  request.loans ??= [];
+  request.loans.push(buffer);
 });
 
 function answerLater(result: PromiseLike<unknown>, request: Request, answer: ((tag: number) => void) | null): void {
@@ -379,6 +391,7 @@ function answerLater(result: PromiseLike<unknown>, request: Request, answer: ((t
       tag = putThrown(error, task);
     }
     request.open = false;
+    if (request.loans !== null) endLoans(request.loans);
     openRequests.delete(request);
     asyncInFlight--;
     if (answer === null) reply(request.self, request.sender, request.sequence, tag);

@@ -14,7 +14,7 @@
 import { peek, poke, registers } from '#atomics';
 import { replyAndReceive } from '../kernel/ipc.ts';
 import { awaitMessage, finishMessage, receive, reply, replyAndReceiveSlow } from '../kernel/ipc-slow.ts';
-import { takeMessage } from '../kernel/transfer.ts';
+import { outgoing, takeMessage } from '../kernel/transfer.ts';
 import {
   ERROR,
   NEVER,
@@ -174,6 +174,8 @@ export function serveInPlace(): void {
   }
   stopListening();
   loopHasEnded();
+  // What was answered last may be a large array of the task.
+  outgoing.length = 0;
   const { server } = agent;
   const parks = peek(server + TCB_PARKS);
   const code = awaitMessage(server, NEVER, yielded ? parkLimit_ms() : SPIN_ONLY);

@@ -65,7 +65,8 @@ class Link {
 
   constructor(callers: Callers, task: string, name: string, options: Options) {
     this.callers = callers;
-    this.options = options;
+    // What a step brings is the stream's.
+    this.options = options.bytes === null ? options : { ...options, bytes: null };
     this.name = name;
     this.task = task;
   }
@@ -293,7 +294,7 @@ export const openSync: Open = (callers, target, method, name, options, args) => 
   const link = new Link(callers.ofStreams ?? callers, target.name, name, options);
   link.admit();
   try {
-    link.opened(callers.sync(target, method, name, options, args));
+    link.opened(callers.sync(target, method, name, link.options, args));
   } catch (error) {
     link.end();
     throw error;
@@ -307,7 +308,7 @@ export const openAsync: Open = (callers, target, method, name, options, args) =>
   const call = async (): Promise<void> => {
     link.admit();
     try {
-      link.opened(await callers.async(target, method, name, options, args));
+      link.opened(await callers.async(target, method, name, link.options, args));
     } catch (error) {
       link.end();
       throw error;

@@ -3,7 +3,8 @@
  */
 import { NEVER } from '../layout/message.ts';
 import { BATCH_MAX } from '../layout/params.ts';
-import { callAsync, callSync, type Options, type Target } from './call.ts';
+import { ByteOptions } from './bytes.ts';
+import { callAsync, callSync, callSyncBytes, type Options, type Target } from './call.ts';
 import { noSuchMethod } from './ipc-error.ts';
 import { type Exports, METHOD_FIRST } from './serve.ts';
 import { openAsync, openSync } from './streams.ts';
@@ -22,7 +23,7 @@ export type Caller = (
 
 /** Checks and completes call options. Throws a TypeError or RangeError that names the bad one. */
 export function completeOptions(options: CallOptions, inherited: Options): Options {
-  const { timeout, signal, batch } = options;
+  const { timeout, signal, batch, borrow = false, into } = options;
   if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) {
     throw new RangeError(`timeout is ${String(timeout)}; it must be milliseconds, 0 or more`);
   }
@@ -30,10 +31,13 @@ export function completeOptions(options: CallOptions, inherited: Options): Optio
   if (batch !== undefined && !(Number.isSafeInteger(batch) && batch > 0 && batch <= BATCH_MAX)) {
     throw new RangeError(`batch is ${String(batch)}; it must be a whole number from 1 to ${BATCH_MAX}`);
   }
+  if (typeof borrow !== 'boolean') throw new TypeError(`borrow is ${String(borrow)}; it must be true or false`);
+  if (into !== undefined && !(into instanceof Uint8Array)) throw new TypeError('into must be a Uint8Array');
   return {
     timeout_ms: timeout === undefined ? inherited.timeout_ms : limitOf(timeout),
     signal: signal ?? inherited.signal,
     batch: batch ?? inherited.batch,
+    bytes: borrow || into !== undefined ? new ByteOptions(borrow, into ?? null) : null,
   };
 }
 
@@ -52,7 +56,7 @@ function makeStub(
   first: number,
 ): object {
   const stub = Object.create(null) as Record<string, unknown>;
-  const caller = callers[mode];
+  const caller = callerFor(callers, mode, options);
   names.forEach((name, i) => {
     if (REFUSED.has(name)) return;
     const method = first + i;
@@ -65,6 +69,17 @@ function makeStub(
   });
   Object.freeze(stub);
   return guard(stub, target, names);
+}
+
+function callerFor(callers: Callers, mode: 'sync' | 'async', { bytes }: Options): Caller {
+  const plain = callers[mode];
+  if (bytes === null) return plain;
+  const quick = mode === 'sync' ? callers.syncBytes : callers.asyncBytes;
+  if (quick !== undefined) return quick;
+  if (mode === 'sync') {
+    return (...call) => bytes.place(plain(...call), { task: call[0].name, method: call[2] });
+  }
+  return async (...call) => bytes.place(await plain(...call), { task: call[0].name, method: call[2] });
 }
 
 /** Both stub objects, of functions that a kind of task makes itself. */
@@ -104,11 +119,19 @@ function guard(stub: object, target: Target, names: readonly string[]): object {
 export interface Callers {
   readonly sync: Caller;
   readonly async: Caller;
+  /** How calls are made that have byte options; without it as the others, and the result is copied. */
+  readonly syncBytes?: Caller;
+  readonly asyncBytes?: Caller;
   /** How iterators are moved that calls have given, when it is another way: those of a pool are with an instance. */
   readonly ofStreams?: Callers;
 }
 
-export const remoteCallers: Callers = { sync: callSync, async: callAsync };
+export const remoteCallers: Callers = {
+  sync: callSync,
+  async: callAsync,
+  syncBytes: callSyncBytes,
+  asyncBytes: callAsync,
+};
 
 /** Both stub objects of a task under the same options. `first` is the method number of the first name. */
 export function makeStubs(

@@ -72,11 +72,15 @@ export interface CallOptions {
    */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Byte results are views of shared memory, valid until the next call to the same task, instead of owned copies. The
-   * callee can change what they show.
+   * Uint8Array arguments of `.sync` calls are lent: fewer copies are made, and the callee's array is detached when the
+   * call is answered. Their byte results are lent to the caller, until its next call through the same stubs. `.async`
+   * calls, calls of tasks in this thread, and arguments of generator functions are copied as without it.
    */
   readonly borrow?: boolean | undefined;
-  /** A byte result is copied into this buffer and arrives as a subarray of it. Too long is `ERR_IPC_OVERFLOW`. */
+  /**
+   * A result that is a Uint8Array is copied into this buffer and arrives as a subarray of it; any other as it is. Too
+   * long is `ERR_IPC_OVERFLOW`. Calls that are under way together share the buffer.
+   */
   readonly into?: Uint8Array | undefined;
   /**
    * Of a generator function: values that one step of its iterator brings at most; it runs ahead of its consumer by so

@@ -21,6 +21,7 @@ import { recordOf } from '../user/incarnations.ts';
 import {
   callPool,
   callPoolSync,
+  callPoolSyncBytes,
   IN_FLIGHT_PER_TARGET,
   makeTarget,
   type Pool,
@@ -319,6 +320,8 @@ class WorkerPool implements Pool {
     const callers: Callers = {
       sync: callPoolSync,
       async: callPool,
+      syncBytes: callPoolSyncBytes,
+      asyncBytes: callPool,
       ofStreams: remoteCallers,
     };
     const last = (): Target => this.last();

@@ -120,7 +120,7 @@ const SPAWN_OPTIONS = [
 ];
 const RESTARTS = [undefined, 'never', 'on-failure', 'always'];
 const ON_TIMEOUT = [undefined, 'keep', 'kill'];
-const CALL_OPTIONS = ['timeout', 'signal', 'batch'];
+const CALL_OPTIONS = ['timeout', 'signal', 'borrow', 'into', 'batch'];
 const BOOT_OPTIONS = ['timeout', 'limits', 'handover', 'log'];
 
 let system: KernelSystem | null = null;
