@@ -138,7 +138,8 @@ export async function runCompat({ words, plan, progress }: RunOptions): Promise<
     rows: rows.flatMap((row) => {
       const taken = pairs.get(row.name)!;
       const { name, unit, method, program, target_max } = row;
-      const floor = `${program} ${ORIGINALS[program]}`;
+      const original = row.original ?? (program as keyof typeof ORIGINALS);
+      const floor = `${original} ${ORIGINALS[original]}`;
       return taken.length === 0
         ? []
         : [{ name, ...summarizePairs(taken), unit, floor, method, target: { ratio_max: target_max } }];

@@ -35,16 +35,16 @@ function measure(once) {
 }
 `;
 
-const POOL = (name: string): string => `
-import Pool from '${name}';
+/** `run` and `end` are those of a pool of two threads. */
+const poolProgram = (setUp: string): string => `
 const [size, bytes, blocks, block_ms] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4]), Number(process.argv[5])];
-const pool = new Pool({ filename: new URL('./${name}-worker.mjs', import.meta.url).href, minThreads: 2, maxThreads: 2 });
+${setUp}
 const flight = size === 'small' ? 64 : 8;
 const task = size === 'small' ? { a: 1, b: 2 } : new Uint8Array(bytes);
 async function block(ms) {
   let done = 0;
   const began = performance.now();
-  const one = async () => { while (performance.now() - began < ms) { await pool.run(task); done++; } };
+  const one = async () => { while (performance.now() - began < ms) { await run(task); done++; } };
   await Promise.all(Array.from({ length: flight }, one));
   return ((performance.now() - began) / done) * 1e6;
 }
@@ -52,8 +52,36 @@ await block(5 * block_ms);
 const samples = [];
 for (let i = 0; i < blocks; i++) samples.push(await block(5 * block_ms));
 console.log(JSON.stringify(samples));
-await pool.destroy();
+await end();
 `;
+
+const POOL = (name: string): string =>
+  poolProgram(`
+import Pool from '${name}';
+const pool = new Pool({ filename: new URL('./${name}-worker.mjs', import.meta.url).href, minThreads: 2, maxThreads: 2 });
+const run = (task) => pool.run(task);
+const end = () => pool.destroy();
+`);
+
+/** A pool of our own where there is one, in the project of the drop-ins. */
+const INSTANCES = (name: string): string =>
+  poolProgram(`
+const ours = await import('l3kernel').catch(() => null);
+const url = new URL('./${name}-worker.mjs', import.meta.url).href;
+let run;
+let end;
+if (ours === null) {
+  const { default: Pool } = await import('${name}');
+  const pool = new Pool({ filename: url, minThreads: 2, maxThreads: 2 });
+  run = (task) => pool.run(task);
+  end = () => pool.destroy();
+} else {
+  const system = await ours.boot();
+  const pool = await system.spawn(url, { instances: 2 });
+  run = pool.async.default;
+  end = () => system.shutdown();
+}
+`);
 
 const POOL_WORKER = 'export default (x) => (x instanceof Uint8Array ? x : x.a + x.b);\n';
 
@@ -108,6 +136,8 @@ cat.stdin.end();
 cat.next();
 `,
   },
+  'instances-tinypool': { 'instances-tinypool.mjs': INSTANCES('tinypool') },
+  'instances-piscina': { 'instances-piscina.mjs': INSTANCES('piscina') },
   tinypool: { 'tinypool.mjs': POOL('tinypool'), 'tinypool-worker.mjs': POOL_WORKER },
   piscina: { 'piscina.mjs': POOL('piscina'), 'piscina-worker.mjs': POOL_WORKER },
 } satisfies Record<string, Record<string, string>>;

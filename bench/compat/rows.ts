@@ -7,6 +7,8 @@ import type { ProgramName } from './programs.ts';
 export interface Row {
   readonly name: string;
   readonly program: ProgramName;
+  /** The original package, where the program is not called after it. */
+  readonly original?: 'tinypool' | 'piscina';
   readonly args: readonly string[];
   readonly unit: string;
   readonly method: string;
@@ -57,7 +59,13 @@ const pools: readonly Row[] = (['tinypool', 'piscina'] as const).flatMap((progra
   })),
 );
 
-export const ROWS: readonly Row[] = [...synchronous, ...pools];
+/** A pool of our own, which stands in for none, beside the pools that there are. */
+const instances: readonly Row[] = pools.map((row) => {
+  const original = row.program as 'tinypool' | 'piscina';
+  return { ...row, name: `instances.${row.name}`, program: `instances-${original}` as const, original };
+});
+
+export const ROWS: readonly Row[] = [...synchronous, ...pools, ...instances];
 
 /** The rows whose names begin with one of these words; all without a word. Throws for a word that begins none. */
 export function selectRows(words: readonly string[]): readonly Row[] {

@@ -17,6 +17,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   threads: () => import('./groups/threads.ts'),
   typed: () => import('./groups/typed.ts'),
   async: () => import('./groups/async.ts'),
+  stream: () => import('./groups/stream.ts'),
   clients: () => import('./groups/clients.ts'),
   'typed-bytes': () => import('./groups/typed-bytes.ts'),
   idle: () => import('./groups/idle.ts'),

@@ -84,6 +84,20 @@ const call: readonly Row[] = [
 
 const asynchronous: readonly Row[] = [
   {
+    name: 'worker.stream',
+    group: 'stream',
+    unit: 'ns per value',
+    floor: CACHELINE,
+    method: 'One step of the iterator of a generator function, t.sync.numbers(): one number.',
+  },
+  {
+    name: 'worker.stream.batch',
+    group: 'stream',
+    unit: 'ns per value',
+    floor: CACHELINE,
+    method: 'The same with({ batch: 100 }): a hundred numbers a rendezvous.',
+  },
+  {
     name: 'worker.async',
     group: 'async',
     unit: ROUND,
@@ -268,6 +282,16 @@ const bytes: readonly Row[] = BYTES.flatMap((size): Row[] => [
     unit: ROUND,
     floor: 'bare hand-over and one set each way',
     method: 'Typed stub, a Uint8Array as argument and as result, owned on arrival; both sides read every line.',
+    apart: true,
+    processes_max: 3,
+    size,
+  },
+  {
+    name: `worker.lent.bytes.${size}`,
+    group: 'typed-bytes',
+    unit: ROUND,
+    floor: 'bare hand-over and one set each way',
+    method: 'The same with the argument lent and the result put into a buffer of the caller: with({ borrow, into }).',
     apart: true,
     processes_max: 3,
     size,

@@ -73,13 +73,16 @@ export function endLoans(loans: readonly ArrayBuffer[]): void {
   }
 }
 
-/** Whether `structuredClone` of a byte array is its bytes and no more: its buffer is its own, private and plain. */
+/**
+ * Whether a byte array arrives as its bytes and no more: its buffer is its own, or it is a Buffer, most of which are
+ * slices of a pool; and private and plain.
+ */
 export function isWhole(value: Uint8Array): boolean {
   const { buffer } = value;
   return (
     value.length > 0 &&
     buffer instanceof ArrayBuffer &&
-    buffer.byteLength === value.length &&
+    (buffer.byteLength === value.length || value instanceof Buffer) &&
     !buffer.resizable &&
     !isMoved(buffer)
   );

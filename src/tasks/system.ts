@@ -318,7 +318,7 @@ const handle = (hosted: HostedTask, options: SpawnOptions): TaskHandle =>
   new TaskHandle(hosted, completeOptions({ timeout: options.timeout }, inherited()));
 
 function startSync(url: URL | string, options: SpawnOptions, holds = true): TaskHandle {
-  if (options.instances !== undefined) return handle(poolOf(url, options, holds).wait(), options);
+  if (isPool(url, options)) return handle(poolOf(url, options, holds).wait(), options);
   const { host, start } = prepare(url, options, alone(holds));
   return named(start, () => handle(host.startSync(start), options));
 }
@@ -330,7 +330,7 @@ interface Begun {
 }
 
 function begin(url: URL | string, options: SpawnOptions, holds = true): Begun {
-  const starting = options.instances === undefined ? beginOne(url, options, alone(holds)) : poolOf(url, options, holds);
+  const starting = isPool(url, options) ? poolOf(url, options, holds) : beginOne(url, options, alone(holds));
   let made: TaskHandle | null = null;
   const make = (hosted: HostedTask): TaskHandle => (made ??= handle(hosted, options));
   return { handle: starting.hosted.then(make), wait: () => made ?? make(starting.wait()) };
@@ -345,6 +345,10 @@ function beginOne(url: URL | string, options: SpawnOptions, hosting: Hosting): S
   });
   return { hosted, wait: () => named(start, () => starting.wait()) };
 }
+
+/** With `L3_KIND=local` a pool is one local task: several in one thread would be no quicker. */
+const isPool = (url: URL | string, options: SpawnOptions): boolean =>
+  options.instances !== undefined && !(isForced && kindOf(findModule(url), options) === 'local');
 
 /** A pool: the first of its instances has its name, the others that name with a number. */
 function poolOf(url: URL | string, options: SpawnOptions, holds: boolean): Starting {
