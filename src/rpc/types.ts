@@ -128,6 +128,26 @@ export interface Instances {
   readonly idle_ms?: number | undefined;
 }
 
+/** Level of a line that a sandbox prints. */
+export type ConsoleLevel = 'log' | 'info' | 'debug' | 'warn' | 'error';
+
+/**
+ * What one activation of a sandbox may use: a call, or what goes on after a host function's promise has settled. Beyond
+ * any of them is `ERR_IPC_LIMIT`.
+ */
+export interface SandboxLimits {
+  /** Of its stack, in KiB: 16 to 512, default 256. */
+  readonly stackKb?: number | undefined;
+  /** Printed by `console`. Default 64 KiB. */
+  readonly outputBytes?: number | undefined;
+  /** Calls of functions of the host. Default 100,000. */
+  readonly hostCalls?: number | undefined;
+  /** Promise jobs. Default 100,000. What is over it stays in the queue, so the task is ended. */
+  readonly jobs?: number | undefined;
+  /** Parts of one value that it sends: each property and each item is one or two. Default 1,000,000. */
+  readonly parts?: number | undefined;
+}
+
 /** Options of `spawn`, `spawnSync` and `task`. */
 export interface SpawnOptions {
   /** Default: `wasm` for a `.wasm` url, else `worker`. */
@@ -156,8 +176,28 @@ export interface SpawnOptions {
   readonly resourceLimits?: ResourceLimits | undefined;
   /** Node options of the worker. */
   readonly execArgv?: readonly string[] | undefined;
-  /** Of a wasm task: what its memory may grow to, in pages of 64 KiB. Default: 4096. */
-  readonly memory?: { readonly pages?: number | undefined } | undefined;
+  /**
+   * What the memory of the task may grow to. Of a wasm task: `pages` of 64 KiB, default 4096. Of a sandbox (`engine`):
+   * `mb`, in MiB, default 64; beyond it a call ends in `ERR_IPC_LIMIT`.
+   */
+  readonly memory?: { readonly pages?: number | undefined; readonly mb?: number | undefined } | undefined;
+  /**
+   * Runs a JavaScript or TypeScript module in QuickJS compiled to wasm, as a task of kind `wasm`: it sees its own
+   * memory and what it was granted. Needs the package `quickjs-wasi`. `timeout` ends its calls wherever they are.
+   */
+  readonly engine?: 'quickjs' | undefined;
+  /** Of a sandbox: what one activation of it may use. */
+  readonly limits?: SandboxLimits | undefined;
+  /**
+   * Of a sandbox: what it may import, as texts by name, or a function that gives the text of a specifier and is told
+   * who imports it. What it does not give (undefined) was not granted. Default: nothing.
+   */
+  readonly modules?:
+    | Readonly<Record<string, string>>
+    | ((specifier: string, referrer: string) => string | undefined)
+    | undefined;
+  /** Of a sandbox: where its `console` goes. `inherit` (default): to stdout and stderr, control characters shown. */
+  readonly console?: 'inherit' | 'ignore' | ((level: ConsoleLevel, text: string) => void) | undefined;
   /**
    * Of a wasm task: what it may import, by module name: functions of the spawner, or a task whose functions it may
    * call. What else the module wants is refused by name.

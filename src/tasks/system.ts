@@ -94,6 +94,8 @@ import { startPool } from './pool.ts';
 import { place } from './wasm/apart.ts';
 import { wasmCallers, wasmHost } from './wasm/host.ts';
 import { endWasmTasks } from './wasm/life.ts';
+import { isScript, scriptCallers, scriptHost } from './quickjs/host.ts';
+import { endScripts } from './quickjs/life.ts';
 import { setLog, supervisorEnded } from './supervisor.ts';
 import { endWorkers, someLoopLives, workerHost } from './worker.ts';
 import { setImmediate, setTimeout } from '../platform/timers.ts';
@@ -117,10 +119,15 @@ const SPAWN_OPTIONS = [
   'memory',
   'imports',
   'wasi',
+  'engine',
+  'limits',
+  'modules',
+  'console',
 ];
 const RESTARTS = [undefined, 'never', 'on-failure', 'always'];
 const ON_TIMEOUT = [undefined, 'keep', 'kill'];
 const CALL_OPTIONS = ['timeout', 'signal', 'borrow', 'into', 'batch'];
+const ENGINES = [undefined, 'quickjs'];
 const BOOT_OPTIONS = ['timeout', 'limits', 'handover', 'log'];
 
 let system: KernelSystem | null = null;
@@ -205,7 +212,7 @@ const isForced = process.env['L3_KIND'] === 'local';
 const OWN = Symbol.for('l3kernel.own');
 
 function kindOf(module: URL, options: SpawnOptions & { readonly [OWN]?: boolean }): TaskKind {
-  const isWasm = module.pathname.endsWith('.wasm');
+  const isWasm = options.engine !== undefined || module.pathname.endsWith('.wasm');
   const kind = options.kind ?? (isWasm ? 'wasm' : 'worker');
   return kind === 'worker' && isForced && options[OWN] !== true ? (isWasm ? 'wasm' : 'local') : kind;
 }
@@ -237,16 +244,18 @@ function prepare(url: URL | string, options: SpawnOptions, { holds, pool, label 
   }
   checkChoice('restart', options.restart, RESTARTS);
   checkChoice('onTimeout', options.onTimeout, ON_TIMEOUT);
+  checkChoice('engine', options.engine, ENGINES);
   const module = findModule(url);
+  const isSandbox = options.engine !== undefined;
   const kind = kindOf(module, options);
-  const host = HOSTS[kind];
+  const host = isSandbox && kind === 'wasm' ? scriptHost : HOSTS[kind];
   if (host === undefined) {
     throw new IpcError(
       'ERR_IPC_SPAWN_FAILED',
       `there is no task kind '${kind}'; the kinds are ${Object.keys(HOSTS).join(', ')}`,
     );
   }
-  if (kind !== 'worker' && options.onTimeout === 'kill' && !isForced) {
+  if (kind !== 'worker' && !isSandbox && options.onTimeout === 'kill' && !isForced) {
     throw new TypeError(
       `onTimeout: 'kill' needs a task of kind 'worker'; nothing can end a '${kind}' task in a handler`,
     );
@@ -420,6 +429,7 @@ async function endSystem(): Promise<void> {
   stopThreads();
   endLocals();
   endWasmTasks();
+  endScripts();
   endCalls();
   for (const task of liveTasks()) if (task !== agent.task) discardTask(task);
   discardTask(agent.task);
@@ -614,6 +624,9 @@ async function exitOf(origin: number): Promise<TaskExit> {
   return endOf(origin) ?? { code: 1, reason: 'ended' };
 }
 
+const callersHere = (kind: TaskKind, taskId: number): Callers =>
+  kind === 'local' ? localCallers : isScript(taskId) ? scriptCallers : wasmCallers;
+
 /** The task registered under a name, as one may call it from here. */
 export function lookup(name: string): Task {
   if (!isAttached()) throw new IpcError('ERR_IPC_NO_SUCH_THREAD', 'this thread belongs to no system; boot() one first');
@@ -624,7 +637,7 @@ export function lookup(name: string): Task {
   const target = makeTarget(peek(record + TASK_SERVER) as ThreadId, taskId, name);
   const kind = KINDS[peek(record + TASK_KIND)] as TaskKind;
   const isHere = kind !== 'worker' && peek(record + TASK_PROCESSOR) === peek(agent.task + TASK_PROCESSOR);
-  const callers: Callers | undefined = isHere ? (kind === 'wasm' ? wasmCallers : localCallers) : undefined;
+  const callers = isHere ? callersHere(kind, taskId) : undefined;
   const ask = callers?.sync ?? callSync;
   const exported = ask(target, METHOD_DESCRIBE, 'exports', inherited(), []) as Exports;
   return new TaskHandle(

@@ -1,17 +1,19 @@
-/** What a worker does whose module is a wasm module: see apart.ts. */
-import type { AnyFunction } from '../../rpc/types.ts';
+/** What a worker does whose module is a wasm module or a sandbox: see apart.ts. */
+import type { AnyFunction, ConsoleLevel, SpawnOptions, Task } from '../../rpc/types.ts';
+import { functionsOf } from '../quickjs/host.ts';
 import { here } from '../here.ts';
 import { bootSync } from '../system.ts';
-import { isWasm, statedIn } from './apart.ts';
+import { isWasm, LOAD, PRINT, type Sandbox, sandboxIn, statedIn } from './apart.ts';
 import { setImmediate } from '../../platform/timers.ts';
 
 /** The exports of a task's module. */
 export async function importModule(href: string): Promise<Record<string, unknown>> {
   const url = new URL(href);
-  if (!isWasm(url)) return (await import(href)) as Record<string, unknown>;
+  const sandbox = sandboxIn(url);
+  if (sandbox === null && !isWasm(url)) return (await import(href)) as Record<string, unknown>;
   // Not on this stack: the agent is still being put together by who loads us.
   await Promise.resolve();
-  return spawnHere(url);
+  return sandbox === null ? spawnHere(url) : spawnSandbox(url, sandbox);
 }
 
 function spawnHere(url: URL): Record<string, unknown> {
@@ -22,14 +24,40 @@ function spawnHere(url: URL): Record<string, unknown> {
     const functions = (imports[name.slice(0, at)] ??= {});
     functions[name.slice(at + 1)] = (...args) => here.host.sync[name](...args);
   }
-  const bare = new URL(url);
-  bare.hash = '';
-  const task = bootSync().spawnSync(bare, { kind: 'wasm', memory, wasi, imports });
+  const task = bootSync().spawnSync(bare(url), { kind: 'wasm', memory, wasi, imports });
+  endWith(task);
+  return { ...task.sync };
+}
+
+/** Functions of the host that are asynchronous give the guest a promise; the worker's loop lives meanwhile. */
+function spawnSandbox(url: URL, { host, modules, console: to, ...rest }: Sandbox): Record<string, unknown> {
+  const functions: Record<string, AnyFunction> = {};
+  for (const [name, isAsync] of host) {
+    functions[name] = (...args) => (isAsync ? here.host.async : here.host.sync)[name](...args);
+  }
+  const options: SpawnOptions = {
+    ...rest,
+    engine: 'quickjs',
+    host: functions,
+    modules: modules === 'asked' ? (...asked) => here.host.sync[LOAD](...asked) as string : modules,
+    console: to === 'asked' ? (level: ConsoleLevel, text) => void here.host.sync[PRINT](level, text) : to,
+  };
+  const task = bootSync().spawnSync(bare(url), options);
+  endWith(task);
+  return functionsOf(task.id);
+}
+
+function bare(url: URL): URL {
+  const plain = new URL(url);
+  plain.hash = '';
+  return plain;
+}
+
+function endWith(task: Task): void {
   // Its end is the worker's, as an error that nobody catches would be; the call that it ended by is answered first.
   void task.exited.then(({ reason }) => {
     setImmediate(() => {
       throw new Error(reason);
     });
   });
-  return { ...task.sync };
 }

@@ -1,12 +1,15 @@
 /**
- * A wasm module in an agent of its own: `kind: 'worker'` for a `.wasm` file. The worker's module is then ours; it
- * spawns the wasm task in its own agent and exports what that exports (apart-main.ts). So a loop has a processor of its
- * own to hold, a timeout ends the wait for it, and `kill` or `onTimeout: 'kill'` ends the task.
+ * A wasm module, or a sandbox, in an agent of its own: `kind: 'worker'` for a `.wasm` file or with an `engine`. The
+ * worker's module is then ours; it spawns the wasm task in its own agent and exports what that exports (apart-main.ts).
+ * So a loop has a processor of its own to hold, a timeout ends the wait for it, and `kill` or `onTimeout: 'kill'` ends
+ * the task.
  *
  * What the worker must know of the spawner's options stands in the url's fragment, which travels wherever the url does:
  * to restarts and to spares too.
  */
-import type { AnyFunction, SpawnOptions, TaskKind } from '../../rpc/types.ts';
+import { types } from 'node:util';
+import type { AnyFunction, ConsoleLevel, SpawnOptions, TaskKind } from '../../rpc/types.ts';
+import { boundsOf as sandboxBounds } from '../quickjs/limits.ts';
 import { boundsOf } from './compile.ts';
 import { isTask } from './imports.ts';
 
@@ -18,12 +21,36 @@ export interface Apart {
   readonly granted: readonly string[];
 }
 
+/** The options of a sandbox, as data. What are functions there are functions of the worker's host, by these names. */
+export interface Sandbox {
+  readonly memory: SpawnOptions['memory'];
+  readonly limits: SpawnOptions['limits'];
+  readonly timeout: number | undefined;
+  readonly modules: Readonly<Record<string, string>> | 'asked' | undefined;
+  readonly console: 'inherit' | 'ignore' | 'asked' | undefined;
+  readonly host: readonly (readonly [name: string, isAsync: boolean])[];
+}
+
+export const LOAD = 'l3:load';
+export const PRINT = 'l3:print';
+
 const ONLY_WASM = ['memory', 'imports', 'wasi'] as const;
+const ONLY_SANDBOX = ['limits', 'modules', 'console'] as const;
+/** Begins the fragment of a sandbox's url. */
+const SANDBOX = '#l3-sandbox=';
 
 export const isWasm = (url: URL): boolean => url.pathname.endsWith('.wasm');
 
 /** Url and options of a task as its host takes them. Throws a TypeError for an option that it cannot have. */
 export function place(url: URL, kind: TaskKind, options: SpawnOptions): { url: URL; options: SpawnOptions } {
+  if (options.engine !== undefined) {
+    if (kind === 'local') throw new TypeError("a sandbox is of kind 'wasm', or of kind 'worker'; not 'local'");
+    return kind === 'worker' ? sandboxApart(url, options) : { url, options };
+  }
+  for (const name of ONLY_SANDBOX) {
+    if (options[name] !== undefined)
+      throw new TypeError(`spawn(): '${name}' is an option of sandboxes; state an engine`);
+  }
   if (kind === 'wasm') return { url, options };
   if (kind !== 'worker' || !isWasm(url)) {
     for (const name of ONLY_WASM) {
@@ -43,6 +70,30 @@ export function place(url: URL, kind: TaskKind, options: SpawnOptions): { url: U
   marked.hash = encodeURIComponent(JSON.stringify(stated));
   return { url: marked, options: { ...rest, host: functions } };
 }
+
+function sandboxApart(url: URL, options: SpawnOptions): { url: URL; options: SpawnOptions } {
+  const { memory, limits, modules, console: to, host = {}, engine: _, ...rest } = options;
+  sandboxBounds({ memory, limits });
+  const granted = Object.entries(host).filter(([, fn]) => typeof fn === 'function');
+  const functions: Record<string, AnyFunction> = Object.fromEntries(granted);
+  if (typeof modules === 'function') functions[LOAD] = modules;
+  if (typeof to === 'function') functions[PRINT] = (level: ConsoleLevel, text: string) => to(level, text);
+  const stated: Sandbox = {
+    memory,
+    limits,
+    timeout: options.timeout,
+    modules: typeof modules === 'function' ? 'asked' : modules,
+    console: typeof to === 'function' ? 'asked' : to,
+    host: granted.map(([name, fn]) => [name, types.isAsyncFunction(fn)]),
+  };
+  const marked = new URL(url);
+  marked.hash = SANDBOX + encodeURIComponent(JSON.stringify(stated));
+  return { url: marked, options: { ...rest, host: functions } };
+}
+
+/** The options of the sandbox that a url was made for, or null. */
+export const sandboxIn = ({ hash }: URL): Sandbox | null =>
+  hash.startsWith(SANDBOX) ? (JSON.parse(decodeURIComponent(hash.slice(SANDBOX.length))) as Sandbox) : null;
 
 /** The options in a url that `apart` has made. */
 export const statedIn = (url: URL): Apart => JSON.parse(decodeURIComponent(url.hash.slice(1))) as Apart;
