@@ -59,7 +59,7 @@ async function bundle(outDir: string, library: string, edits: readonly Edit[]): 
     input: entries(),
     platform: 'node',
     tsconfig: false,
-    external: [/^node:/, 'synckit', 'comlink', 'rolldown'],
+    external: [/^node:/, 'synckit', 'comlink', 'rolldown', 'quickjs-emscripten-core', /^@jitl\//],
     optimization: { inlineConst: { mode: 'all', pass: 2 } },
     plugins: [
       {

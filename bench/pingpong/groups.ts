@@ -13,6 +13,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   call: () => import('./groups/call.ts'),
   local: () => import('./groups/local.ts'),
   wasm: () => import('./groups/wasm.ts'),
+  quickjs: () => import('./groups/quickjs.ts'),
   bytes: () => import('./groups/bytes.ts'),
   threads: () => import('./groups/threads.ts'),
   typed: () => import('./groups/typed.ts'),

@@ -260,6 +260,37 @@ const wasm: readonly Row[] = [
   },
 ];
 
+const QUICKJS_FLOOR = 'quickjs-emscripten by hand';
+
+const quickjs: readonly Row[] = [
+  {
+    name: 'quickjs.call',
+    group: 'quickjs',
+    unit: ROUND,
+    floor: QUICKJS_FLOOR,
+    method: 'Typed stub of a sandbox, two numbers there and one back; beside handles made and freed by hand.',
+    apart: true,
+  },
+  {
+    name: 'quickjs.host',
+    group: 'quickjs',
+    unit: ROUND,
+    floor: QUICKJS_FLOOR,
+    method: 'A sandbox calls a function of the host, two numbers there and one back.',
+    apart: true,
+  },
+  {
+    name: 'quickjs.fresh',
+    group: 'quickjs',
+    unit: 'ns per task',
+    floor: 'a runtime, a context and the same text by hand',
+    method: 'Spawn and end of a sandbox when the engine is warm; the module is compiled and run each time.',
+    target: { ns_max: 1_000_000 },
+    apart: true,
+    processes_max: 3,
+  },
+];
+
 const BYTES = [4_096, 65_536, 1_048_576, 67_108_864] as const;
 
 /** Below this size the fixed cost of a call is a visible part of the round trip, and no ratio is promised. */
@@ -431,6 +462,7 @@ export const ROWS: readonly Row[] = [
   ...sparse,
   ...local,
   ...wasm,
+  ...quickjs,
   ...bytes,
   ...scale,
   ...ends,

@@ -239,6 +239,7 @@ export function benchmarksPage(results: Results): string {
         'boot',
         'spawn',
         'wasm.spawn',
+        'quickjs',
         'death',
         'restart',
       ],
