@@ -427,6 +427,16 @@ systemTest('SBX0160 sandbox: options that do not fit are refused by name', async
   assert.match(refusedBy({ kind: 'worker', memory: { mb: 1 } }), /'memory' is an option/);
 });
 
+systemTest('SBX0165 sandbox: Math.random begins elsewhere in each', async (system) => {
+  const seen = new Set<number>();
+  for (let round = 0; round < 8; round++) {
+    const t = await system.spawn(script('export const f = () => Math.random();'), { engine });
+    seen.add(t.sync.f() as number).add(t.sync.f() as number);
+    await t.kill();
+  }
+  assert.equal(seen.size, 16);
+});
+
 systemTest('SBX0170 sandbox: a context is fresh, whatever an earlier one has left in the instance', async (system) => {
   for (let round = 0; round < 5; round++) {
     const t = await system.spawn(

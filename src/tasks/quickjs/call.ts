@@ -7,7 +7,7 @@ import { NEVER } from '../../layout/message.ts';
 import { ANY_INDEX } from '../../layout/params.ts';
 import { homeWaiting, running, TCB_ID, TCB_STATE } from '../../layout/tcb.ts';
 import { type Options, plainOptions, type Target } from '../../rpc/call.ts';
-import { clearTimeout, setImmediate, setTimeout } from '../../platform/timers.ts';
+import { clearTimeout, performance, setImmediate, setTimeout } from '../../platform/timers.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
 import { agent } from '../../user/agent.ts';
 import { stack } from '../wasm/record.ts';
@@ -50,8 +50,9 @@ export async function callAsync(
 
 /** Gives the result, or a promise of it when it is not there yet. */
 export function callEither(script: Script, name: string, options: Options, args: readonly unknown[]): unknown {
+  const began_ms = options.timeout_ms === NEVER ? 0 : performance.now();
   const result = activate(script, name, options.timeout_ms, callExport, args);
-  const value = result instanceof Waiting ? wait(script, name, options, result) : result;
+  const value = result instanceof Waiting ? wait(script, name, options, began_ms, result) : result;
   if (script.pending.size > 0) finish(script);
   return value;
 }
@@ -62,7 +63,13 @@ function forget({ vm, lent }: Script, waiting: Waiting): void {
 }
 
 /** Waits for a promise of the guest's, within the timeout and the signal of the call. */
-function wait(script: Script, method: string, { timeout_ms, signal }: Options, waiting: Waiting): Promise<unknown> {
+function wait(
+  script: Script,
+  method: string,
+  { timeout_ms, signal }: Options,
+  began_ms: number,
+  waiting: Waiting,
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | null = null;
     const over = (): void => {
@@ -91,7 +98,8 @@ function wait(script: Script, method: string, { timeout_ms, signal }: Options, w
     signal?.addEventListener('abort', onAbort, { once: true });
     script.pending.add(pending);
     if (timeout_ms === NEVER) return;
-    timer = setTimeout(() => giveUp(late(script, method, timeout_ms)), timeout_ms);
+    const left_ms = Math.max(0, began_ms + timeout_ms - performance.now());
+    timer = setTimeout(() => giveUp(late(script, method, timeout_ms)), left_ms);
   });
 }
 
@@ -164,8 +172,9 @@ export function fromElsewhere(script: Script, name: string): AnyFunction {
     try {
       if (isGone(script)) throw gone(script, name);
       const options = plainOptions(timeoutOf(script.start));
+      const began_ms = performance.now();
       const result = activate(script, name, options.timeout_ms, callExport, args);
-      return result instanceof Waiting ? wait(script, name, options, result) : result;
+      return result instanceof Waiting ? wait(script, name, options, began_ms, result) : result;
     } finally {
       stack.depth--;
       agent.current = outer;

@@ -64,6 +64,7 @@ interface Engine {
   readonly runtime: number;
   readonly context: number;
   readonly counter: number;
+  readonly random: number;
   readonly places: Places;
 }
 
@@ -113,6 +114,7 @@ function begin(module: WebAssembly.Module): Engine {
   checkBoxes(vm);
   const places = makePlaces(vm);
   const counter = findCounter(vm);
+  const random = findRandom(vm);
   raw.qjs_run_gc();
   const image = new Uint8Array(raw.memory.buffer).slice();
   const spans: [number, number][] = [];
@@ -125,31 +127,47 @@ function begin(module: WebAssembly.Module): Engine {
   const { value: stackPointer } = raw.__stack_pointer as { value: number };
   const runtime = raw.qjs_get_runtime_ptr();
   const context = raw.qjs_get_context_ptr();
-  return { module, image, spans, stackPointer, runtime, context, counter, places };
+  return { module, image, spans, stackPointer, runtime, context, counter, random, places };
 }
 
-/** Words of a context among which its counter is. */
+/** Words of a context among which its counter and the state of `Math.random` are. */
 const CONTEXT_WORDS = 256;
+
+/** By how much each word of the context goes down while a text runs. */
+function fallen(vm: Vm, text: string): number[] {
+  const look = (): Int32Array =>
+    new Int32Array(vm.raw.memory.buffer, vm.raw.qjs_get_context_ptr(), CONTEXT_WORDS).slice();
+  const [code, length] = writeText(vm, text);
+  const before = look();
+  freeBox(vm, vm.raw.qjs_eval(code, length, code + length, 0));
+  const after = look();
+  vm.raw.wasm_free(code);
+  return [...before].map((word, index) => word - after[index]!);
+}
+
+const placeIn = (vm: Vm, index: number): number => (index < 0 ? 0 : vm.raw.qjs_get_context_ptr() + 4 * index);
 
 /**
  * Where the interpreter counts: the word of its context that goes down with the rounds of a loop. It is not exported.
  * 0: it was not found, and a guest that is late is stopped later.
  */
 function findCounter(vm: Vm): number {
-  const context = vm.raw.qjs_get_context_ptr();
-  const look = (): Int32Array => new Int32Array(vm.raw.memory.buffer, context, CONTEXT_WORDS).slice();
-  const fallen = (rounds: number): number[] => {
-    const [code, length] = writeText(vm, `for (let i = 0; i < ${rounds}; i++);`);
-    const before = look();
-    freeBox(vm, vm.raw.qjs_eval(code, length, code + length, 0));
-    const after = look();
-    vm.raw.wasm_free(code);
-    return [...before].map((word, index) => word - after[index]!);
-  };
-  const [once, twice] = [fallen(100), fallen(300)];
+  const [once, more] = [fallen(vm, 'for (let i = 0; i < 100; i++);'), fallen(vm, 'for (let i = 0; i < 300; i++);')];
   // Each round asks once or twice: when the loop turns, and where the compiler of the engine says so.
-  const found = once.findIndex((fall, index) => fall >= 100 && fall < 500 && [200, 400].includes(twice[index]! - fall));
-  return found < 0 ? 0 : context + 4 * found;
+  const isCounter = (fall: number, index: number): boolean =>
+    fall >= 100 && fall < 500 && [200, 400].includes(more[index]! - fall);
+  return placeIn(vm, once.findIndex(isCounter));
+}
+
+/**
+ * Where the state of `Math.random` is, two words that change with it and with nothing else: every task would else begin
+ * with the image's. 0: it was not found.
+ */
+function findRandom(vm: Vm): number {
+  const [still, random, again] = [fallen(vm, '1'), fallen(vm, 'Math.random()'), fallen(vm, 'Math.random()')];
+  const isState = (fall: number, index: number): boolean => still[index] === 0 && fall !== 0 && again[index] !== 0;
+  const first = random.findIndex((fall, i) => isState(fall, i) && Math.abs(fall) > 20_000);
+  return first >= 0 && isState(random[first + 1]!, first + 1) ? placeIn(vm, first) : 0;
 }
 
 function makePlaces(vm: Vm): Places {
@@ -192,7 +210,7 @@ export function placesOf(): Places {
   return engine!.places;
 }
 
-function fill(vm: Vm, { image, spans, stackPointer, runtime, context, counter }: Engine): void {
+function fill(vm: Vm, { image, spans, stackPointer, runtime, context, counter, random }: Engine): void {
   const { raw, isUsed } = vm;
   vm.isUsed = true;
   const short = image.length - raw.memory.buffer.byteLength;
@@ -209,6 +227,7 @@ function fill(vm: Vm, { image, spans, stackPointer, runtime, context, counter }:
   (raw.__stack_pointer as { value: number }).value = stackPointer;
   vm.reset();
   vm.counter = counter;
+  if (random !== 0) crypto.getRandomValues(new Uint8Array(raw.memory.buffer, random, 8));
 }
 
 /** Takes back the instance of a task that has ended. No activation of it is on the stack. */
