@@ -58,12 +58,25 @@ const workerMains = {
   supervisor: ['src/servers/supervisor/first.ts', 'src/servers/supervisor/main.ts'],
 };
 
+/**
+ * What the sources load when it is wanted is a part of the built files: a bundler of a user could lose it otherwise.
+ * @type {import('rolldown').Plugin}
+ */
+const inlineSandbox = {
+  name: 'inline-sandbox',
+  load: (id) =>
+    id === join(root, 'src/tasks/quickjs/lazy.ts')
+      ? { code: "import * as host from './host.ts';\nexport const loadSandboxes = () => host;\n", moduleType: 'js' }
+      : null,
+};
+
 /** @type {import('rolldown').InputOptions} */
 const shared = {
   cwd: root,
   platform: 'node',
   external: [/^node:/],
   tsconfig: false,
+  plugins: [inlineSandbox],
   optimization: { inlineConst: { mode: 'all', pass: 2 } },
   onLog(level, log, handler) {
     // An unresolved import or an `import.meta` in a script is a broken package, not a remark.
@@ -125,6 +138,7 @@ async function bundleEntries(bootstrap, names) {
     ...shared,
     input: entries,
     plugins: [
+      inlineSandbox,
       {
         name: 'inline-bootstrap',
         load: (id) => (id === bootstrapPath ? { code: textModule(bootstrap, names), moduleType: 'js' } : null),

@@ -58,7 +58,7 @@ function roomOf(path) {
 /** The room that an import leads to, by the name that `arrows` uses. @param {string} from @param {string} name */
 function targetOf(from, name) {
   if (name.startsWith('node:')) return 'node:';
-  if (name === '#bootstrap') return 'tasks';
+  if (name === '#bootstrap' || name === '#sandbox') return 'tasks';
   if (name.startsWith('#')) return name;
   if (!name.startsWith('.')) return `package ${name}`;
   const path = posix.join(posix.dirname(from), name);

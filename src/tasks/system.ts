@@ -2,6 +2,7 @@
  * Booting a system, and what one can do with it: spawn tasks, find them, look at them, end them.
  */
 import { load, peek, poke, store } from '#atomics';
+import { loadSandboxes, type Sandboxes } from '#sandbox';
 import { createTask, createThread, giveWindow } from '../kernel/tcb.ts';
 import { HEADER_SHUTDOWN } from '../layout/map.ts';
 import { NEVER, OK } from '../layout/message.ts';
@@ -94,8 +95,6 @@ import { startPool } from './pool.ts';
 import { place } from './wasm/apart.ts';
 import { wasmCallers, wasmHost } from './wasm/host.ts';
 import { endWasmTasks } from './wasm/life.ts';
-import { isScript, scriptCallers, scriptHost } from './quickjs/host.ts';
-import { endScripts } from './quickjs/life.ts';
 import { setLog, supervisorEnded } from './supervisor.ts';
 import { endWorkers, someLoopLives, workerHost } from './worker.ts';
 import { setImmediate, setTimeout } from '../platform/timers.ts';
@@ -131,6 +130,8 @@ const ENGINES = [undefined, 'quickjs'];
 const BOOT_OPTIONS = ['timeout', 'limits', 'handover', 'log'];
 
 let system: KernelSystem | null = null;
+/** Loaded by the first of them. */
+let sandboxes: Sandboxes | null = null;
 
 function refuseUnknown(what: string, options: object, known: readonly string[]): void {
   for (const name of Object.keys(options)) {
@@ -248,7 +249,7 @@ function prepare(url: URL | string, options: SpawnOptions, { holds, pool, label 
   const module = findModule(url);
   const isSandbox = options.engine !== undefined;
   const kind = kindOf(module, options);
-  const host = isSandbox && kind === 'wasm' ? scriptHost : HOSTS[kind];
+  const host = isSandbox && kind === 'wasm' ? (sandboxes ??= loadSandboxes()).scriptHost : HOSTS[kind];
   if (host === undefined) {
     throw new IpcError(
       'ERR_IPC_SPAWN_FAILED',
@@ -429,7 +430,7 @@ async function endSystem(): Promise<void> {
   stopThreads();
   endLocals();
   endWasmTasks();
-  endScripts();
+  sandboxes?.endScripts();
   endCalls();
   for (const task of liveTasks()) if (task !== agent.task) discardTask(task);
   discardTask(agent.task);
@@ -625,7 +626,7 @@ async function exitOf(origin: number): Promise<TaskExit> {
 }
 
 const callersHere = (kind: TaskKind, taskId: number): Callers =>
-  kind === 'local' ? localCallers : isScript(taskId) ? scriptCallers : wasmCallers;
+  kind === 'local' ? localCallers : sandboxes?.isScript(taskId) === true ? sandboxes.scriptCallers : wasmCallers;
 
 /** The task registered under a name, as one may call it from here. */
 export function lookup(name: string): Task {

@@ -11,7 +11,7 @@ import type { HostedTask, Start, TaskHost } from '../host.ts';
 import type { ThreadId } from '../../layout/tcb.ts';
 import { plainOptions } from '../../rpc/call.ts';
 import { callAsync, callEither, callSync, stubsFor } from './call.ts';
-import { abandon, begin, end, scriptOf, scriptWith } from './life.ts';
+import { abandon, begin, end, endScripts, scriptOf, scriptWith } from './life.ts';
 import { boundsOf } from './limits.ts';
 import { type AnyFunction, type Script, timeoutOf } from './script.ts';
 
@@ -113,3 +113,5 @@ export const scriptHost: TaskHost = {
   },
   startSync,
 };
+
+export { endScripts };

@@ -1,6 +1,6 @@
 /** What a worker does whose module is a wasm module or a sandbox: see apart.ts. */
+import { loadSandboxes } from '#sandbox';
 import type { AnyFunction, ConsoleLevel, SpawnOptions, Task } from '../../rpc/types.ts';
-import { functionsOf } from '../quickjs/host.ts';
 import { here } from '../here.ts';
 import { bootSync } from '../system.ts';
 import { isWasm, LOAD, PRINT, type Sandbox, sandboxIn, statedIn } from './apart.ts';
@@ -44,7 +44,7 @@ function spawnSandbox(url: URL, { host, modules, console: to, ...rest }: Sandbox
   };
   const task = bootSync().spawnSync(bare(url), options);
   endWith(task);
-  return functionsOf(task.id);
+  return loadSandboxes().functionsOf(task.id);
 }
 
 function bare(url: URL): URL {
