@@ -33,6 +33,7 @@ export type {
   TaskExit,
   TaskInfo,
   TaskKind,
+  TaskOptions,
   TaskState,
   ThreadId,
 } from './rpc/types.ts';

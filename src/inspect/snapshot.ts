@@ -17,6 +17,7 @@ import {
   TASK_FREE,
   TASK_ID,
   TASK_KIND,
+  TASK_KIND_GUEST,
   TASK_KIND_LOCAL,
   TASK_KIND_MAIN,
   TASK_KIND_SUPERVISOR,
@@ -150,6 +151,8 @@ const KINDS: Readonly<Record<number, TaskKindName>> = {
   [TASK_KIND_MAIN]: 'main',
   [TASK_KIND_SUPERVISOR]: 'supervisor',
   [TASK_KIND_WASM]: 'wasm',
+  // It is one, though not of ours.
+  [TASK_KIND_GUEST]: 'worker',
 };
 const TASK_STATES: Readonly<Record<number, TaskStateName>> = {
   [TASK_STARTING]: 'starting',

@@ -43,6 +43,7 @@ export const taskFields: readonly Field[] = fieldsOf(task, 'TASK_', task.TASK_WO
   'TASK_KIND_MAIN',
   'TASK_KIND_SUPERVISOR',
   'TASK_KIND_WASM',
+  'TASK_KIND_GUEST',
 ]);
 export const processorFields: readonly Field[] = fieldsOf(task, 'PROCESSOR_', task.PROCESSOR_WORDS, [
   'PROCESSOR_WORDS',

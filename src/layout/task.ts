@@ -48,6 +48,8 @@ export const TASK_KIND_MAIN = 3;
 export const TASK_KIND_SUPERVISOR = 4;
 /** Linear memory as address space, in the agent of its maker. */
 export const TASK_KIND_WASM = 5;
+/** A worker thread that somebody else has started, and that has joined the system of its process. */
+export const TASK_KIND_GUEST = 6;
 export const TASK_EXIT_CODE = 8;
 /** 1 while the task's event loop has work of its own (timers, sockets): the process stays alive for it. */
 export const TASK_LOOP_ALIVE = 9;

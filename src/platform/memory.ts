@@ -1,6 +1,6 @@
 /**
  * Kernel memory of this agent's system: one shared buffer, found in this order: the one another copy of this package in
- * the same agent already uses; the one the parent handed over; a new one.
+ * the same agent already uses; the one the parent handed over; that of the process's system; a new one.
  *
  * The buffer is a shared WebAssembly memory and not a SharedArrayBuffer of our own: its first byte lies on a page, so
  * that a cache line of the layout is a cache line of the machine, and pages are committed only as they are touched.
@@ -8,6 +8,7 @@
 import './node-version.ts';
 import { workerData } from 'node:worker_threads';
 import { MEMORY_BYTES } from '../layout/params.ts';
+import { house } from './house.ts';
 
 const KEY = Symbol.for('l3kernel.memory');
 export const PAGES: number = MEMORY_BYTES >>> 16;
@@ -15,7 +16,7 @@ export const PAGES: number = MEMORY_BYTES >>> 16;
 function findMemory(): WebAssembly.Memory {
   const agent = globalThis as { [KEY]?: WebAssembly.Memory };
   const parent = workerData as { l3kernel?: { memory?: WebAssembly.Memory } } | null | undefined;
-  agent[KEY] ??= parent?.l3kernel?.memory ?? makeMemory();
+  agent[KEY] ??= parent?.l3kernel?.memory ?? house?.memory ?? makeMemory();
   return agent[KEY];
 }
 

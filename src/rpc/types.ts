@@ -207,6 +207,17 @@ export interface SpawnOptions {
   readonly wasi?: 'none' | 'stdio' | undefined;
 }
 
+/** Options of `task`. */
+export interface TaskOptions extends SpawnOptions {
+  /**
+   * One task of this name for the whole process, whoever asks first: also worker threads that somebody else has
+   * started, if the main thread had said `task` with the same, or spawned a worker, before they were. It belongs to the
+   * program, so it outlives who asked; `host` and `imports` are refused, `kill` is denied, `restart` is 'on-failure'
+   * unless given. The options are those of whoever comes first.
+   */
+  readonly shared?: string | undefined;
+}
+
 /**
  * The callable half of a task. Both objects have a null prototype and plain functions: `const { add } = t.sync` works.
  * Without a module type both are `any` and not `Record<string, AnyFunction>`: under `noUncheckedIndexedAccess` each
@@ -301,7 +312,7 @@ export type Spawn = <T = any>(url: URL | string, options?: SpawnOptions) => Prom
 /** The same, blocking this thread. */
 export type SpawnSync = <T = any>(url: URL | string, options?: SpawnOptions) => Task<T>;
 /** A task in the process-wide system, started by its first call, which throws what `spawn` would reject with. */
-export type MakeTask = <T = any>(url: URL | string, options?: SpawnOptions) => Task<T>;
+export type MakeTask = <T = any>(url: URL | string, options?: TaskOptions) => Task<T>;
 /** The task registered under a name. Calls to a name that nobody has end in `ERR_IPC_NO_SUCH_THREAD`. */
 export type Lookup = <T = any>(name: string) => Task<T>;
 /** Marks a buffer, or the buffer of a view, to be transferred and not copied; it is detached here by the call. */

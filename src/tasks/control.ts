@@ -15,8 +15,8 @@ export interface Launch {
   readonly hostNames: readonly string[];
   readonly concurrency: number;
   readonly timeout_ms: number;
-  /** The side port to the chief. */
-  readonly port: MessagePort;
+  /** The side port to the chief; null where there is none. */
+  readonly port: MessagePort | null;
   /** The worker's `process.argv`, behind the program. */
   readonly argv: readonly unknown[];
   /** Its environment; null: that of the process, shared. */
@@ -56,7 +56,10 @@ export interface SupervisorStart {
   readonly main: number;
   /** To the main thread of the system. */
   readonly control: MessagePort;
-  readonly first: Launch;
+  /** Null: the system is opened for guests, and no task is started yet. */
+  readonly first: Launch | null;
+  /** The channel on which guests ask to be let in. */
+  readonly door: string;
   readonly log: LogTarget;
   /** What the system is called: the main script's file name without its extension. */
   readonly name: string;
@@ -65,8 +68,31 @@ export interface SupervisorStart {
 /** Where the supervisor's reports go: to stderr, to the `log` function of boot, or nowhere. */
 export type LogTarget = 'stderr' | 'function' | 'nowhere';
 
+/** What is stored where a task id was asked for and there is no room for one. */
+export const NO_ROOM = -1;
+
+/** What a guest says at the door, once. It speaks on by a channel of its own. */
+export interface Knock {
+  /** Name of that channel. */
+  readonly control: string;
+  /** What it is to be called. */
+  readonly name: string;
+  /** Its task id is stored there, or NO_ROOM. */
+  readonly cell: Int32Array<SharedArrayBuffer>;
+}
+
+/** What a guest sends to the supervisor's thread: a port that closes when the guest's thread has ended. */
+export interface Lifeline {
+  readonly l3kernel: { readonly guest: number; readonly port: MessagePort };
+}
+
 export type Request =
   | { readonly kind: 'spawn'; readonly launch: Launch }
+  /**
+   * Starts a task in the name of the program, unless there is one of its name. `cell`: its task id is stored there, or
+   * NO_ROOM.
+   */
+  | { readonly kind: 'share'; readonly launch: Launch; readonly cell: Int32Array<SharedArrayBuffer> }
   /** Ends a task for good; by its origin. */
   | { readonly kind: 'kill'; readonly origin: number }
   /** The hello of a task is not waited for any more; by its origin. */
@@ -89,7 +115,7 @@ export type Notice =
       readonly error: unknown;
     }
   /** Another incarnation took the place of `before`. */
-  | { readonly kind: 'restarted'; readonly before: number; readonly taskId: number; readonly port: MessagePort }
+  | { readonly kind: 'restarted'; readonly before: number; readonly taskId: number; readonly port: MessagePort | null }
   | { readonly kind: 'log'; readonly line: string }
   /** To a worker: end what runs, and then the task. */
   | { readonly kind: 'end' };

@@ -49,7 +49,7 @@ export function launchWorker(
     eval: true,
     name: launch.name,
     workerData: { l3kernel: start },
-    transferList: [port, port2],
+    transferList: port === null ? [port2] : [port, port2],
     argv: [...launch.argv],
     env: launch.env === null ? SHARE_ENV : launch.env,
     ...(launch.resourceLimits === undefined ? {} : { resourceLimits: launch.resourceLimits }),

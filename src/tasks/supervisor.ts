@@ -3,15 +3,26 @@
  * first worker; a worker was given its port. When the supervisor ends, everything it was the parent of has ended with
  * it, and the main thread repairs what is left.
  */
+import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
-import { MessageChannel, type MessagePort, receiveMessageOnPort, SHARE_ENV, Worker } from 'node:worker_threads';
+import {
+  type BroadcastChannel,
+  MessageChannel,
+  MessagePort,
+  receiveMessageOnPort,
+  SHARE_ENV,
+  Worker,
+} from 'node:worker_threads';
 import { load, peek, poke, store } from '#atomics';
 import { createTask } from '../kernel/tcb.ts';
 import { HEADER_BEAT, HEADER_TASKS_MAX, HEADER_THREADS_MAX } from '../layout/map.ts';
 import { OK } from '../layout/message.ts';
 import { SHUTDOWN_GRACE_ms, TASKS_MAX, THREADS_MAX } from '../layout/params.ts';
 import {
+  TASK_ALIVE,
   TASK_FREE,
+  TASK_KIND,
+  TASK_KIND_GUEST,
   TASK_KIND_SUPERVISOR,
   TASK_PROCESSOR,
   TASK_RESTART,
@@ -19,6 +30,7 @@ import {
   taskAt,
   type TaskRecord,
 } from '../layout/task.ts';
+import { announceHouse } from '../platform/house.ts';
 import { memory } from '../platform/memory.ts';
 import { agent, createStandingThreads, discardTask, sayEnded } from '../user/agent.ts';
 import { recordOf, ringRestarts, setReason } from '../user/incarnations.ts';
@@ -31,7 +43,9 @@ import { clearTimeout, setTimeout } from '../platform/timers.ts';
 /** The texts that workers evaluate. The package's entry states them; in a task nobody needs them. */
 let bootstrap = { task: '', supervisor: '' };
 /** Our end of the port; null before the first worker, and when the supervisor has ended. */
-let port: MessagePort | null = null;
+let port: MessagePort | BroadcastChannel | null = null;
+/** Whether this agent is a guest, see guest.ts. */
+export const isGuest = (): boolean => port !== null && !(port instanceof MessagePort);
 /** In the main thread. */
 let supervisor: Worker | null = null;
 let ended: Promise<void> | null = null;
@@ -64,6 +78,13 @@ export function usePort(given: MessagePort): void {
   port.unref();
 }
 
+/** The same of a guest, whose line is a channel of its own. */
+export function useChannel(given: BroadcastChannel): void {
+  port = given;
+  given.onmessage = (event: unknown) => receive((event as { data: Notice }).data);
+  given.unref();
+}
+
 function receive(notice: Notice): void {
   if (notice.kind === 'log') {
     if (typeof log === 'function') log(notice.line);
@@ -74,7 +95,7 @@ function receive(notice: Notice): void {
 export function hearNow(): void {
   if (port === null) return;
   for (;;) {
-    const received = receiveMessageOnPort(port) as { message: Notice } | undefined;
+    const received = receiveMessageOnPort(port as MessagePort) as { message: Notice } | undefined;
     if (received === undefined) return;
     receive(received.message);
   }
@@ -98,8 +119,15 @@ export function keepAlive(): () => void {
 /** Starts a task's worker. Throws an IpcError when there is no supervisor to do it. */
 export function requestSpawn(launch: Launch): void {
   if (failure !== null) throw new IpcError('ERR_IPC_PEER_GONE', failure, { phase: 'spawn', task: launch.name });
+  if (isGuest() && load(HEADER_BEAT) === 0) throw new IpcError('ERR_IPC_SHUTDOWN', 'the system has ended');
   if (port === null) startSupervisor(launch);
-  else port.postMessage({ kind: 'spawn', launch } satisfies Request, [launch.port]);
+  else if (launch.port === null) request({ kind: 'spawn', launch });
+  else (port as MessagePort).postMessage({ kind: 'spawn', launch } satisfies Request, [launch.port]);
+}
+
+/** Starts the supervisor, if there is none, so that guests find the system. */
+export function openHouse(): void {
+  if (port === null && failure === null) startSupervisor(null);
 }
 
 /** Asks the supervisor for something; nobody hears it when it has ended. */
@@ -113,7 +141,7 @@ function raiseLimits(): void {
   poke(HEADER_THREADS_MAX, Math.min(THREADS_MAX, peek(HEADER_THREADS_MAX) + 2));
 }
 
-function startSupervisor(first: Launch): void {
+function startSupervisor(first: Launch | null): void {
   raiseLimits();
   const taskId = createTask(agent.taskId, TASK_KIND_SUPERVISOR, 0);
   if (taskId === 0 || createStandingThreads(taskId) !== OK) {
@@ -131,6 +159,7 @@ function startSupervisor(first: Launch): void {
     main: agent.taskId,
     control: port2,
     first,
+    door: `l3kernel/${randomUUID()}`,
     log: target,
     name: basename(process.argv[1] ?? 'node').replace(/\.[^.]*$/, ''),
   };
@@ -140,11 +169,12 @@ function startSupervisor(first: Launch): void {
     env: SHARE_ENV,
     execArgv: [],
     workerData: { l3kernel: start },
-    transferList: [port2, first.port],
+    transferList: first === null || first.port === null ? [port2] : [port2, first.port],
   });
   worker.unref();
   usePort(port1);
   supervisor = worker;
+  announceHouse({ memory, door: start.door, supervisor: taskId, thread: worker.threadId });
   let error: unknown;
   worker.on('error', (thrown) => {
     error = thrown;
@@ -154,6 +184,7 @@ function startSupervisor(first: Launch): void {
       // What it said before its end comes first.
       hearNow();
       port = null;
+      announceHouse(undefined);
       port1.close();
       supervisor = null;
       fail(isEnding ? 'as it was asked to' : `exit code ${code}${error instanceof Error ? `: ${error.message}` : ''}`);
@@ -164,6 +195,10 @@ function startSupervisor(first: Launch): void {
 
 /** Whether a task lives in this agent, the only one that is left. */
 const isOurs = (task: TaskRecord): boolean => peek(task + TASK_PROCESSOR) === peek(agent.task + TASK_PROCESSOR);
+
+/** Whether a task's thread may be running although the supervisor has ended: its records must not be used again. */
+export const isLiveGuest = (task: TaskRecord): boolean =>
+  peek(task + TASK_KIND) === TASK_KIND_GUEST && load(task + TASK_STATE) === TASK_ALIVE;
 
 /**
  * The supervisor has ended, and every worker with it: everybody who waits for one of them is told. One that was asked
@@ -176,7 +211,7 @@ function fail(how: string): void {
   const theirs: TaskRecord[] = [];
   for (let index = 1; index <= peek(HEADER_TASKS_MAX); index++) {
     const task = taskAt(index);
-    if (load(task + TASK_STATE) !== TASK_FREE && !isOurs(task)) theirs.push(task);
+    if (load(task + TASK_STATE) !== TASK_FREE && !isOurs(task) && !isLiveGuest(task)) theirs.push(task);
   }
   theirs.forEach(sayEnded);
   for (const task of theirs) {

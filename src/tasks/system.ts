@@ -1,6 +1,7 @@
 /**
  * Booting a system, and what one can do with it: spawn tasks, find them, look at them, end them.
  */
+import { isMainThread } from 'node:worker_threads';
 import { load, peek, poke, store } from '#atomics';
 import { loadSandboxes, type Sandboxes } from '#sandbox';
 import { createTask, createThread, giveWindow } from '../kernel/tcb.ts';
@@ -10,6 +11,7 @@ import { INDEX_MASK } from '../layout/params.ts';
 import {
   TASK_ID,
   TASK_KIND,
+  TASK_KIND_GUEST,
   TASK_KIND_LOCAL,
   TASK_KIND_MAIN,
   TASK_KIND_SUPERVISOR,
@@ -60,6 +62,7 @@ import { settle, stopLoop } from '../user/loop.ts';
 import { cancelWait, stopThreads } from '../user/threads.ts';
 import { liveTasks, nameOf, setName } from '../user/names.ts';
 import {
+  callAsync,
   callSync,
   dropCallTcbs,
   endCalls,
@@ -84,10 +87,12 @@ import type {
   TaskExit,
   TaskInfo,
   TaskKind,
+  TaskOptions,
   TaskState,
 } from '../rpc/types.ts';
 import { defaultTimeout_ms, setDefaultTimeout } from './here.ts';
 import type { HostedTask, Start, Starting, TaskHost } from './host.ts';
+import { awaitTaskId, canJoin, join } from './guest.ts';
 import { endLocals, localCallers, localHost } from './local.ts';
 import { findModule, nameFrom } from './module.ts';
 import { names } from './names.ts';
@@ -95,8 +100,8 @@ import { startPool } from './pool.ts';
 import { place } from './wasm/apart.ts';
 import { wasmCallers, wasmHost } from './wasm/host.ts';
 import { endWasmTasks } from './wasm/life.ts';
-import { setLog, supervisorEnded } from './supervisor.ts';
-import { endWorkers, someLoopLives, workerHost } from './worker.ts';
+import { isLiveGuest, openHouse, request, setLog, supervisorEnded } from './supervisor.ts';
+import { endWorkers, launchOf, someLoopLives, workerHost } from './worker.ts';
 import { setImmediate, setTimeout } from '../platform/timers.ts';
 
 const HOSTS: Record<string, TaskHost> = { worker: workerHost, local: localHost, wasm: wasmHost };
@@ -432,7 +437,7 @@ async function endSystem(): Promise<void> {
   endWasmTasks();
   sandboxes?.endScripts();
   endCalls();
-  for (const task of liveTasks()) if (task !== agent.task) discardTask(task);
+  for (const task of liveTasks()) if (task !== agent.task && !isLiveGuest(task)) discardTask(task);
   discardTask(agent.task);
   dropCallTcbs();
   setDefaultTimeout(NEVER);
@@ -455,6 +460,7 @@ const KINDS: Record<number, TaskInfo['kind']> = {
   [TASK_KIND_WORKER]: 'worker',
   [TASK_KIND_LOCAL]: 'local',
   [TASK_KIND_WASM]: 'wasm',
+  [TASK_KIND_GUEST]: 'worker',
   [TASK_KIND_MAIN]: 'main',
   [TASK_KIND_SUPERVISOR]: 'supervisor',
 };
@@ -505,7 +511,10 @@ export function bootSync(options: BootOptions = {}): System {
   refuseUnknown('boot()', options, BOOT_OPTIONS);
   const { timeout_ms } = completeOptions({ timeout: options.timeout }, plainOptions(NEVER));
   if (system !== null) return system;
-  if (!isAttached()) {
+  if (!isAttached() && canJoin()) {
+    join();
+    openServer();
+  } else if (!isAttached()) {
     startSystem({ threads: options.limits?.threads, tasks: options.limits?.tasks });
     setHandover(options.handover === true, agent.processor, (why) => process.emitWarning(why));
     setName(agent.task, 'main');
@@ -527,11 +536,11 @@ export const boot = async (options: BootOptions = {}): Promise<System> => bootSy
 /** A task started by the first use of a stub, in the system of this process. */
 class LazyTask implements Task {
   private readonly url: URL | string;
-  private readonly options: SpawnOptions;
+  private readonly options: TaskOptions;
   private started: Task | null = null;
   private starting: Begun | null = null;
 
-  constructor(url: URL | string, options: SpawnOptions) {
+  constructor(url: URL | string, options: TaskOptions) {
     this.url = url;
     this.options = options;
   }
@@ -540,14 +549,19 @@ class LazyTask implements Task {
   private task(): Task {
     if (this.started === null) {
       bootSync();
-      this.started = this.starting?.wait() ?? startSync(this.url, this.options, false);
+      this.started ??= this.startShared() ?? this.starting?.wait() ?? startSync(this.url, this.options, false);
     }
     return this.started;
+  }
+
+  private startShared(): Task | null {
+    return this.options.shared === undefined ? null : startShared(this.url, this.options);
   }
 
   private async taskLater(): Promise<Task> {
     if (this.started !== null) return this.started;
     bootSync();
+    if (this.options.shared !== undefined) return (this.started = await startSharedLater(this.url, this.options));
     this.starting ??= begin(this.url, this.options, false);
     this.started = await this.starting.handle;
     return this.started;
@@ -578,7 +592,7 @@ class LazyTask implements Task {
   }
 
   get name(): string {
-    return this.started?.name ?? this.options.name ?? nameFrom(findModule(this.url));
+    return this.started?.name ?? this.options.shared ?? this.options.name ?? nameFrom(findModule(this.url));
   }
 
   get kind(): Task['kind'] {
@@ -617,7 +631,70 @@ function lazyStub(call: (name: string, args: unknown[]) => unknown): Record<stri
   });
 }
 
-export const task = (url: URL | string, options: SpawnOptions = {}): Task => new LazyTask(url, options);
+/** A shared task is no child of the agent that first asks for it, so nothing of that agent's can be granted to it. */
+const NOT_SHARED = ['name', 'host', 'imports', 'instances', 'memory', 'wasi'];
+
+export function task(url: URL | string, options: TaskOptions = {}): Task {
+  const { shared } = options;
+  if (shared === undefined) return new LazyTask(url, options);
+  if (typeof shared !== 'string' || shared === '') throw new TypeError('shared must be a name');
+  const odd = NOT_SHARED.find((name) => Object.hasOwn(options, name));
+  if (odd !== undefined) throw new TypeError(`task(): '${odd}' has no meaning for a shared task`);
+  checkChoice('kind', options.kind, [undefined, 'worker']);
+  // Now, so that the workers which are started from here on find the system.
+  if (isMainThread && !isForced) {
+    bootSync();
+    openHouse();
+  }
+  const { shared: _, ...own } = options;
+  refuseUnknown('task()', own, SPAWN_OPTIONS);
+  return new LazyTask(url, { restart: 'on-failure', ...options });
+}
+
+/** Has the supervisor start a shared task, if there is none of its name. It may be on its way then. */
+function requestShared(url: URL | string, { shared, ...options }: TaskOptions): void {
+  const name = shared!;
+  if (isForced) {
+    if (names.find(name) === null) startSync(url, { ...options, name }, false);
+    return;
+  }
+  checkChoice('restart', options.restart, RESTARTS);
+  checkChoice('onTimeout', options.onTimeout, ON_TIMEOUT);
+  openHouse();
+  const start = { url: findModule(url), name, options, holds: false };
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  request({ kind: 'share', launch: launchOf(start, { taskId: 0, spawner: 0, hostNames: [], port: null }), cell });
+  awaitTaskId(cell, `task '${name}'`);
+}
+
+function startShared(url: URL | string, options: TaskOptions): Task {
+  requestShared(url, options);
+  try {
+    return lookUp(options.shared!, options);
+  } catch (error) {
+    throw sharedFailed(options.shared!, error);
+  }
+}
+
+async function startSharedLater(url: URL | string, options: TaskOptions): Promise<Task> {
+  requestShared(url, options);
+  const found = find(options.shared!);
+  const ask = found.callers?.async ?? callAsync;
+  try {
+    const exported = await ask(found.target, METHOD_DESCRIBE, 'exports', inherited(), []);
+    return holdFound(found, exported as Exports, options);
+  } catch (error) {
+    throw sharedFailed(options.shared!, error);
+  }
+}
+
+/** The first call of a task that did not start finds it gone. */
+function sharedFailed(name: string, error: unknown): unknown {
+  const isGone = error instanceof IpcError && /_(PEER_GONE|NO_SUCH_THREAD)$/.test(error.code);
+  if (!isGone) return error;
+  const text = `task '${name}' did not start: ${error.message}`;
+  return new IpcError('ERR_IPC_SPAWN_FAILED', text, { phase: 'spawn', task: name, cause: error });
+}
 
 /** The end of a task that another task started: nobody tells us, so its records are looked at. */
 async function exitOf(origin: number): Promise<TaskExit> {
@@ -628,32 +705,55 @@ async function exitOf(origin: number): Promise<TaskExit> {
 const callersHere = (kind: TaskKind, taskId: number): Callers =>
   kind === 'local' ? localCallers : sandboxes?.isScript(taskId) === true ? sandboxes.scriptCallers : wasmCallers;
 
-/** The task registered under a name, as one may call it from here. */
-export function lookup(name: string): Task {
-  if (!isAttached()) throw new IpcError('ERR_IPC_NO_SUCH_THREAD', 'this thread belongs to no system; boot() one first');
+/** A task that somebody else holds. */
+interface Found {
+  readonly taskId: TaskId;
+  readonly kind: TaskKind;
+  readonly target: Target;
+  /** How it is called, if it lives in this agent. */
+  readonly callers: Callers | undefined;
+}
+
+function find(name: string): Found {
   const record = names.find(name);
   if (record === null)
     throw new IpcError('ERR_IPC_NO_SUCH_THREAD', `no task is registered as '${name}'`, { task: name });
-  const taskId = peek(record + TASK_ID);
+  const taskId = peek(record + TASK_ID) as TaskId;
   const target = makeTarget(peek(record + TASK_SERVER) as ThreadId, taskId, name);
   const kind = KINDS[peek(record + TASK_KIND)] as TaskKind;
   const isHere = kind !== 'worker' && peek(record + TASK_PROCESSOR) === peek(agent.task + TASK_PROCESSOR);
   const callers = isHere ? callersHere(kind, taskId) : undefined;
-  const ask = callers?.sync ?? callSync;
-  const exported = ask(target, METHOD_DESCRIBE, 'exports', inherited(), []) as Exports;
+  return { taskId, kind, target, callers };
+}
+
+function holdFound({ taskId, kind, target, callers }: Found, exported: Exports, options: SpawnOptions): TaskHandle {
+  const { name, origin } = target;
   return new TaskHandle(
     {
-      taskId: taskId as TaskId,
+      taskId,
       kind,
       target,
       exports: exported,
       get exited() {
-        return exitOf(target.origin);
+        return exitOf(origin);
       },
-      isAlive: () => incarnationOf(target.origin) !== GONE,
+      isAlive: () => incarnationOf(origin) !== GONE,
       kill: () => Promise.reject(new IpcError('ERR_IPC_DENIED', `only the task that spawned '${name}' may end it`)),
-      stubs: (options) => makeStubs(target, exported, options, callers),
+      stubs: (stubOptions) => makeStubs(target, exported, stubOptions, callers),
     },
-    inherited(),
+    completeOptions({ timeout: options.timeout }, inherited()),
   );
+}
+
+/** The task registered under a name, as one may call it from here. */
+function lookUp(name: string, options: SpawnOptions = {}): TaskHandle {
+  const found = find(name);
+  const ask = found.callers?.sync ?? callSync;
+  return holdFound(found, ask(found.target, METHOD_DESCRIBE, 'exports', inherited(), []) as Exports, options);
+}
+
+export function lookup(name: string): Task {
+  if (!isAttached() && canJoin()) bootSync();
+  if (!isAttached()) throw new IpcError('ERR_IPC_NO_SUCH_THREAD', 'this thread belongs to no system; boot() one first');
+  return lookUp(name);
 }

@@ -36,7 +36,7 @@ let opened = false;
 function becomeTask(): void {
   attach(start.taskId as TaskId);
   poke(agent.task + TASK_LOOP_ALIVE, 1);
-  setPort(peek(agent.task + TASK_CHIEF), start.port);
+  if (start.port !== null) setPort(peek(agent.task + TASK_CHIEF), start.port);
   usePort(start.control);
   // The system shuts down: what runs has ended, for the loop has come here.
   onEnd(() => process.exit(0));

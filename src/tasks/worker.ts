@@ -43,6 +43,7 @@ import type { HostedTask, Start, Starting, TaskHost } from './host.ts';
 import {
   hearAwaited,
   hearNow,
+  isGuest,
   keepAlive,
   onNotice,
   onSupervisorFailure,
@@ -96,7 +97,7 @@ setReplacer((taskId, timeout_ms) => request({ kind: 'replace', taskId, timeout_m
 /** Another incarnation has come. */
 function adopt({ before, taskId, port }: Extract<Notice, { kind: 'restarted' }>): void {
   closePort(before);
-  setPort(taskId, port);
+  if (port !== null) setPort(taskId, port);
   for (const state of running.values()) {
     if (state.taskId !== before) continue;
     state.taskId = taskId;
@@ -129,31 +130,38 @@ function policyOf({ restart, onTimeout }: SpawnOptions): number {
   return again | (onTimeout === 'kill' ? REPLACE_ON_TIMEOUT : 0);
 }
 
-function launch(start: Start, spawner: number): Running {
-  const { options, taskId, url } = start;
-  const { port1, port2 } = new MessageChannel();
-  const restart = policyOf(options);
+type Named = Pick<Start, 'url' | 'name' | 'options' | 'holds'>;
+type Known = Pick<Launch, 'taskId' | 'spawner' | 'hostNames' | 'port'>;
+
+/** All that is needed to start the worker of a task. */
+export function launchOf({ url, name, options, holds }: Named, known: Known): Launch {
   const { env } = options;
-  const launched: Launch = {
-    taskId,
-    name: start.name,
+  return {
+    ...known,
+    name,
     url: url.href,
-    spawner,
-    hostNames: options.host === undefined ? [] : grantHost(taskId, options.host as Record<string, unknown>),
     concurrency: options.concurrency ?? Number.POSITIVE_INFINITY,
     timeout_ms: defaultTimeout_ms,
-    port: port2,
     argv: (options.args ?? []).map(String),
     // A symbol goes through no port.
     env: env === SHARE_ENV ? null : { ...(env === undefined ? process.env : (env as NodeJS.ProcessEnv)) },
     resourceLimits: options.resourceLimits,
     execArgv: [...(options.execArgv ?? process.execArgv)],
     inheritsExecArgv: options.execArgv === undefined,
-    restart,
-    holds: start.holds,
+    restart: policyOf(options),
+    holds,
   };
+}
+
+function launch(start: Start, spawner: number): Running {
+  const { options, taskId } = start;
+  // The channel of a guest carries no ports.
+  const side = isGuest() ? null : new MessageChannel();
+  const hostNames = options.host === undefined ? [] : grantHost(taskId, options.host as Record<string, unknown>);
+  const launched = launchOf(start, { taskId, spawner, hostNames, port: side === null ? null : side.port2 });
+  const { restart } = launched;
   poke(recordOf(taskId) + TASK_RESTART, restart);
-  setPort(taskId, port1);
+  if (side !== null) setPort(taskId, side.port1);
   const { promise, resolve } = Promise.withResolvers<TaskExit>();
   const state: Running = {
     origin: taskId,

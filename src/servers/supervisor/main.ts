@@ -17,6 +17,7 @@ import { openClock } from '../clock/server.ts';
 import { writeLine } from '../console/server.ts';
 import { openInspection } from '../inspect/server.ts';
 import { first } from './first.ts';
+import { openDoor } from './guests.ts';
 import { lookForDeadlocks, lookForStalls, methodName } from './looks.ts';
 import { beginFirst, endAll, hear, lookAfterReplaced, type Parent, serviceTable } from './services.ts';
 
@@ -64,6 +65,7 @@ function begin(start: SupervisorStart): void {
   };
   const main = { taskId: start.main, port: start.control };
   beginFirst(parent, main, start.first, first);
+  openDoor(start.door, start.main);
   start.control.on('message', (request) => {
     if (request.kind === 'end') endAll();
     else hear(main, request);

@@ -3,7 +3,6 @@
  * *incarnation* is one worker of it, with a task record of its own. A service has one present incarnation, perhaps a
  * spare, and for a short time those that are being ended.
  */
-import type { MessagePort } from 'node:worker_threads';
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import { load, peek, poke, store } from '#atomics';
 import { ABORTED } from '../../layout/message.ts';
@@ -34,10 +33,10 @@ import { KIND_MASK, TCB_STATE, tcbOf, WAIT } from '../../layout/tcb.ts';
 import { holder, sayEnded } from '../../user/agent.ts';
 import { reasonFor, recordOf, ringRestarts, setReason } from '../../user/incarnations.ts';
 import { errorToPlain } from '../../rpc/errors-codec.ts';
-import type { Launch, Notice, Request } from '../../tasks/control.ts';
+import { type Launch, NO_ROOM, type Notice, type Request } from '../../tasks/control.ts';
 import { type Common, type Launched, launchWorker } from '../../tasks/launch.ts';
 import type { First } from './first.ts';
-import { pass } from '../names/server.ts';
+import { find, pass, register } from '../names/server.ts';
 import { bury, freeUnwritten, makeRecord, orphansOf, reveal, turnAway } from './records.ts';
 
 /** What the services need of the agent that keeps them. */
@@ -48,10 +47,15 @@ export interface Parent {
   onEnded(): void;
 }
 
+/** Where its notices go. */
+export interface NoticePort {
+  postMessage(notice: Notice, transfer?: any): void;
+}
+
 /** An agent that spawns tasks: the chief of its services. */
 export interface Agent {
   readonly taskId: number;
-  readonly port: MessagePort;
+  readonly port: NoticePort;
 }
 
 interface Service {
@@ -88,6 +92,8 @@ interface Incarnation {
 const MINUTE_ms = 60_000;
 
 let parent: Parent;
+/** The program's own agent, in whose name shared tasks are started. */
+let main: Agent;
 let isEnding = false;
 const services = new Map<number, Service>();
 const incarnations = new Map<number, Incarnation>();
@@ -107,8 +113,10 @@ export function serviceTable(taskId: number): ServiceTable | null {
 }
 
 /** Begins with the worker that was started already, or with what kept it from starting. */
-export function beginFirst(given: Parent, main: Agent, launch: Launch, first: First): void {
+export function beginFirst(given: Parent, program: Agent, launch: Launch | null, first: First): void {
   parent = given;
+  main = program;
+  if (launch === null || first === null) return;
   startService(main, launch, () => {
     if ('error' in first) throw first.error;
     return first.launched;
@@ -120,6 +128,10 @@ export function hear(agent: Agent, request: Request): void {
   switch (request.kind) {
     case 'spawn':
       startService(agent, request.launch, () => launchWorker(parent.common, request.launch));
+      break;
+    case 'share':
+      Atomics.store(request.cell, 0, share(request.launch) || NO_ROOM);
+      Atomics.notify(request.cell, 0);
       break;
     case 'kill':
       endService(services.get(request.origin), 'killed');
@@ -137,6 +149,25 @@ export function hear(agent: Agent, request: Request): void {
       for (const service of servicesOf(agent.taskId)) endService(service, 'killed');
       break;
   }
+}
+
+/** The task of a name, started now if there is none; 0 when there is no room. Two who ask get one. */
+function share(launch: Launch): number {
+  const found = find(launch.name);
+  if (found !== null) return peek(found + TASK_ID);
+  const taskId = makeRecord({ chief: main.taskId, launch, origin: 0, restarts: 0, isSpare: false });
+  if (taskId === 0) return 0;
+  register(recordOf(taskId), launch.name, holder());
+  const shared = { ...launch, taskId };
+  startService(main, shared, () => launchWorker(parent.common, shared));
+  return taskId;
+}
+
+/** A chief that is no worker of ours has ended: so do the tasks that it spawned. */
+export function endChief(taskId: number, reason: string): void {
+  for (const child of servicesOf(taskId)) endService(child, 'its chief has ended');
+  buryWithClan(taskId, 0, reason);
+  ringRestarts();
 }
 
 const servicesOf = (chief: number): Service[] =>

@@ -1,7 +1,7 @@
-// A rule asks a task about every name.
+// A rule asks a task about every name: one task, whatever threads ESLint starts.
 import { task } from 'l3kernel';
 
-const speller = task(new URL('./speller.mjs', import.meta.url), { timeout: 20_000 });
+const speller = task(new URL('./speller.mjs', import.meta.url), { shared: 'speller', timeout: 20_000 });
 const names = {
   create: (context) => ({
     VariableDeclarator({ id }) {
