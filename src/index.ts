@@ -19,6 +19,7 @@ export const self: typeof here = here;
 export type {
   Async,
   BootOptions,
+  CallContext,
   CallOptions,
   ConsoleLevel,
   Here,

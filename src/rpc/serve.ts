@@ -30,6 +30,7 @@ import { endLoans } from './bytes.ts';
 import { transfersOf } from './carry.ts';
 import { CodecError, decode, encode } from './codec.ts';
 import { putThrown } from './failure.ts';
+import { inContext, METHOD_CONTEXT } from './context.ts';
 import { IpcError, noSuchMethod } from './ipc-error.ts';
 import { functionsPut, type ImportFunction, putArguments, putResult, takeArguments, whenLent } from './payload.ts';
 import { awaitAnswer } from './answer.ts';
@@ -323,6 +324,9 @@ export function apply(fn: AnyFunction, args: unknown[]): unknown {
   }
 }
 
+const hasContext = (tag: number): boolean => ((tag >> TAG_METHOD_SHIFT) & METHOD_CONTEXT) !== 0;
+const withoutContext = (tag: number): number => tag & ~(METHOD_CONTEXT << TAG_METHOD_SHIFT);
+
 function functionFor(self: Tcb, tag: number, task: number, callbacks: Callbacks): AnyFunction {
   const method = tag >> TAG_METHOD_SHIFT;
   if ((tag & TAG_FLAG) !== 0) {
@@ -333,6 +337,7 @@ function functionFor(self: Tcb, tag: number, task: number, callbacks: Callbacks)
   }
   if (method >= METHOD_HOST) {
     const fn = hosts.get(originOf(task))?.functions[method - METHOD_HOST];
+    if (fn === undefined && hasContext(tag)) return inContext(functionFor(self, withoutContext(tag), task, callbacks));
     if (fn === undefined) throw new IpcError('ERR_IPC_DENIED', 'no such host function was granted to this task');
     return fn;
   }
@@ -340,6 +345,7 @@ function functionFor(self: Tcb, tag: number, task: number, callbacks: Callbacks)
   if (method === METHOD_DESCRIBE) return () => ({ names: table.names, streams: table.streams });
   const fn = table.functions[method - METHOD_FIRST];
   if (method === METHOD_STEP) return step as AnyFunction;
+  if (fn === undefined && hasContext(tag)) return inContext(functionFor(self, withoutContext(tag), task, callbacks));
   if (fn === undefined) throw noSuchMethod('callee', `method ${method}`, table.names);
   return fn;
 }

@@ -5,6 +5,7 @@ import { NEVER } from '../layout/message.ts';
 import { BATCH_MAX } from '../layout/params.ts';
 import { ByteOptions } from './bytes.ts';
 import { callAsync, callSync, callSyncBytes, type Options, type Target } from './call.ts';
+import { contextCapturer, METHOD_CONTEXT } from './context.ts';
 import { noSuchMethod } from './ipc-error.ts';
 import { type Exports, METHOD_FIRST } from './serve.ts';
 import { openAsync, openSync } from './streams.ts';
@@ -12,6 +13,8 @@ import type { CallOptions, Stubs } from './types.ts';
 
 /** Names under which JavaScript looks for thenables and prototypes: no stub has them. */
 export const REFUSED: ReadonlySet<string> = new Set(['then', 'constructor', 'prototype', '__proto__']);
+
+type Capture = ReturnType<typeof contextCapturer>;
 
 export type Caller = (
   target: Target,
@@ -54,6 +57,7 @@ function makeStub(
   callers: Callers,
   mode: 'sync' | 'async',
   first: number,
+  capture: Capture,
 ): object {
   const stub = Object.create(null) as Record<string, unknown>;
   const caller = callerFor(callers, mode, options);
@@ -65,7 +69,15 @@ function makeStub(
       stub[name] = (...args: unknown[]) => open(callers, target, method, name, options, args);
       return;
     }
-    stub[name] = (...args: unknown[]) => caller(target, method, name, options, args);
+    stub[name] =
+      capture === null
+        ? (...args: unknown[]) => caller(target, method, name, options, args)
+        : (...args: unknown[]) => {
+            const context = capture();
+            return context === undefined
+              ? caller(target, method, name, options, args)
+              : caller(target, method | METHOD_CONTEXT, name, options, [...args, context]);
+          };
   });
   Object.freeze(stub);
   return guard(stub, target, names);
@@ -133,16 +145,20 @@ export const remoteCallers: Callers = {
   asyncBytes: callAsync,
 };
 
-/** Both stub objects of a task under the same options. `first` is the method number of the first name. */
+/**
+ * Both stub objects of a task under the same options. `first` is the method number of the first name; `capture` gives
+ * the context of a call, null for calls that stay in theirs.
+ */
 export function makeStubs(
   target: Target,
   exported: Exports,
   options: Options,
   callers: Callers = remoteCallers,
   first: number = METHOD_FIRST,
+  capture: Capture = contextCapturer(),
 ): Stubs {
   return {
-    sync: makeStub(target, exported, options, callers, 'sync', first),
-    async: makeStub(target, exported, options, callers, 'async', first),
+    sync: makeStub(target, exported, options, callers, 'sync', first, capture),
+    async: makeStub(target, exported, options, callers, 'async', first, capture),
   };
 }

@@ -99,6 +99,17 @@ export interface Limits {
   readonly calls?: number | undefined;
 }
 
+/**
+ * What goes with every call from one agent to another, as AsyncLocalStorage does within one. Each agent that takes part
+ * says so by `boot({ context })`, a task in its module.
+ */
+export interface CallContext<C = any> {
+  /** The context of a call that begins now; cloneable. Undefined: the call has none. */
+  capture(): C | undefined;
+  /** Runs a handler in the context of its call, and returns what it gives. */
+  run<T>(context: C, call: () => T): T;
+}
+
 /** Options of `boot` and `bootSync`. */
 export interface BootOptions {
   /** Default timeout of every call, in milliseconds. Default: none. */
@@ -106,6 +117,11 @@ export interface BootOptions {
   readonly limits?: Limits | undefined;
   /** Let a server's thread follow its one synchronous caller to the caller's core. Linux; default false. */
   readonly handover?: boolean | undefined;
+  /**
+   * Carries a context of the program's own with each call. It holds for stubs that are made later, in this agent. The
+   * W3C trace context goes along by itself where OpenTelemetry's API has been set up.
+   */
+  readonly context?: CallContext | undefined;
   /** Takes what the supervisor reports (who waits for whom), a line at a time; false for silence. Default: stderr. */
   readonly log?: ((line: string) => void) | false | undefined;
 }

@@ -76,6 +76,7 @@ export function setLocalHost(task: number, host: Record<string, AnyFunction> | n
         async: (_target, method, _name, _options, args) => callAcrossLater(host[names[method]!]!, args),
       },
       0,
+      null,
     ),
   );
 }

@@ -73,6 +73,7 @@ import {
   type Pool,
   type Target,
 } from '../rpc/call.ts';
+import { setContext } from '../rpc/context.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import { type Exports, METHOD_DESCRIBE } from '../rpc/serve.ts';
 import { openServer } from '../rpc/server.ts';
@@ -132,7 +133,7 @@ const RESTARTS = [undefined, 'never', 'on-failure', 'always'];
 const ON_TIMEOUT = [undefined, 'keep', 'kill'];
 const CALL_OPTIONS = ['timeout', 'signal', 'borrow', 'into', 'batch'];
 const ENGINES = [undefined, 'quickjs'];
-const BOOT_OPTIONS = ['timeout', 'limits', 'handover', 'log'];
+const BOOT_OPTIONS = ['timeout', 'limits', 'handover', 'log', 'context'];
 
 let system: KernelSystem | null = null;
 /** Loaded by the first of them. */
@@ -510,6 +511,7 @@ function stayForLoops(): void {
 export function bootSync(options: BootOptions = {}): System {
   refuseUnknown('boot()', options, BOOT_OPTIONS);
   const { timeout_ms } = completeOptions({ timeout: options.timeout }, plainOptions(NEVER));
+  if (options.context !== undefined) setContext(options.context);
   if (system !== null) return system;
   if (!isAttached() && canJoin()) {
     join();

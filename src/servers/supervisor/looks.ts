@@ -5,6 +5,7 @@
 import { now_ms } from '#wait';
 import { DEADLOCK_LOOK_ms } from '../../layout/params.ts';
 import { holder } from '../../user/agent.ts';
+import { METHOD_CONTEXT } from '../../rpc/context.ts';
 import { METHOD_FIRST, METHOD_HOST } from '../../rpc/serve.ts';
 import { breakDeadlocks } from './deadlock.ts';
 import { reportStalls, type Stalls } from './stall.ts';
@@ -12,8 +13,9 @@ import { serviceTable } from './services.ts';
 import type { MethodName } from './waits.ts';
 
 /** The supervisor knows the names of what it started; those of local tasks it does not. */
-export const methodName: MethodName = (task, method) => {
+export const methodName: MethodName = (task, number) => {
   const table = serviceTable(task);
+  const method = number & ~METHOD_CONTEXT;
   return method >= METHOD_HOST ? table?.hostNames[method - METHOD_HOST] : table?.names[method - METHOD_FIRST];
 };
 

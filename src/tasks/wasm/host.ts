@@ -2,6 +2,7 @@
  * Tasks of the kind `wasm` in the agent that spawns them, behind the interface of every kind. Their walls keep malice
  * out; nothing keeps them from using the processor for as long as they like.
  */
+import { METHOD_CONTEXT } from '../../rpc/context.ts';
 import { METHOD_DESCRIBE, METHOD_FIRST } from '../../rpc/serve.ts';
 import { NEVER, PEER_GONE } from '../../layout/message.ts';
 import type { Options, Target } from '../../rpc/call.ts';
@@ -91,7 +92,9 @@ const callFound: Caller = (target, method, name, options, args) => {
   }
   if (method === METHOD_DESCRIBE) return { names: one.task.signatures.map((signature) => signature.name), streams: [] };
   if (options.signal?.aborted === true) throw aborted(target, name, options.signal);
-  return one.stubs[method - METHOD_FIRST]!.call(...args);
+  // No context goes into a wasm task.
+  const isPlain = (method & METHOD_CONTEXT) === 0;
+  return one.stubs[(method & ~METHOD_CONTEXT) - METHOD_FIRST]!.call(...(isPlain ? args : args.slice(0, -1)));
 };
 
 export const wasmCallers: Callers = { sync: callFound, async: async (...call) => callFound(...call) };
