@@ -26,6 +26,7 @@ import type { WorkerStart } from './control.ts';
 import { setDefaultTimeout, setHost } from './here.ts';
 import './api.ts';
 import { importModule } from './wasm/apart-main.ts';
+import { preload } from './preload.ts';
 import { onEnd } from './worker.ts';
 import { request, usePort } from './supervisor.ts';
 import { clearInterval, setInterval } from '../platform/timers.ts';
@@ -73,6 +74,7 @@ function inOrderOf(names: readonly string[], table: ExportTable): ExportTable {
 async function main(): Promise<void> {
   const chief = peek(agent.task + TASK_CHIEF);
   try {
+    await preload();
     const exported = exportsOf(await importModule(start.url));
     const table = start.names === null ? exported : inOrderOf(start.names, exported);
     setExports(table, start.concurrency);

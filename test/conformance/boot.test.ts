@@ -177,6 +177,16 @@ systemTest('args, env, execArgv and resourceLimits reach the worker', async (sys
   assert.equal(refused.code, 'ERR_IPC_SPAWN_FAILED');
 });
 
+systemTest('what --import names is imported before the module of a task', async (system) => {
+  const url = fixture('preloaded.ts');
+  const execArgv = ['--import', `${url.href}?first`, `--import=${url.href}?second`];
+  const t = await system.spawn<typeof import('./fixtures/preloaded.ts')>(url, { execArgv });
+  assert.deepEqual(t.sync.preloaded(), ['?first', '?second', '']);
+  const error = await rejectionOf(system.spawn(url, { execArgv: ['--import=./nowhere.js'] }));
+  assert.equal(error.code, 'ERR_IPC_SPAWN_FAILED');
+  assert.match(error.message, /nowhere\.js/);
+});
+
 systemTest('tasks() tells what every task does', async (system) => {
   const t = await system.spawn(calls, { name: 'told' });
   await sleep(20);

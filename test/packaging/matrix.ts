@@ -6,7 +6,17 @@
  * that is not among the development dependencies; the others are installed by npm, with the registry.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +33,10 @@ export interface Project {
   readonly about: string;
   readonly isQuick: boolean;
   readonly check: string;
-  /** Drop-ins that it needs packed beside the package, by the names of the originals. */
+  /**
+   * Originals that it depends on by way of others. It is run twice, with the originals and with the drop-ins in their
+   * places by npm's `overrides`, and must print the same.
+   */
   readonly dropIns: readonly string[];
 }
 
@@ -80,14 +93,23 @@ export class Matrix {
     return file;
   }
 
-  /** Copies a project and gives it its dependencies. */
-  private make(project: Project): string {
-    const folder = join(this.folder, project.name);
+  /** Copies a project. `ours`: with the package, and its drop-ins by overrides. */
+  private make(project: Project, ours: boolean): string {
+    const folder = join(this.folder, ours ? project.name : `${project.name}-original`);
     cpSync(join(projectsFolder, project.name), folder, { recursive: true });
+    if (!ours) return folder;
     cpSync(this.tarball('.'), join(folder, 'l3kernel.tgz'));
+    if (project.dropIns.length === 0) return folder;
+    const path = join(folder, 'package.json');
+    const manifest = JSON.parse(readFileSync(path, 'utf8')) as Manifest;
+    const places = [['l3kernel', 'file:l3kernel.tgz']];
     for (const name of project.dropIns) {
       cpSync(this.tarball(join('packages', name)), join(folder, `l3kernel-${name}.tgz`));
+      places.push([name, `file:l3kernel-${name}.tgz`]);
     }
+    const dependencies = { ...manifest.dependencies, ...Object.fromEntries(places) };
+    const overrides = Object.fromEntries(places.map(([name]) => [name, `$${name}`]));
+    writeFileSync(path, JSON.stringify({ ...manifest, dependencies, overrides }));
     return folder;
   }
 
@@ -106,15 +128,38 @@ export class Matrix {
     }
   }
 
-  /** Makes a project, installs it and runs its check. */
+  /** Makes a project, installs it and runs its check; with the originals of its drop-ins too. */
   run(project: Project): Outcome {
-    let folder: string;
     try {
-      folder = this.make(project);
-      this.install(project, folder);
+      const ours = this.check(project, this.make(project, true));
+      if (ours.isOk && project.dropIns.length > 0) {
+        for (const name of project.dropIns) this.checkOverride(project, name);
+        const theirs = this.check(project, this.make(project, false));
+        if (!theirs.isOk) return { isOk: false, output: `with the originals:\n${theirs.output}` };
+        if (theirs.output !== ours.output) {
+          return { isOk: false, output: `with the originals:\n${theirs.output}\nhere:\n${ours.output}` };
+        }
+      }
+      return ours;
     } catch (error) {
       return { isOk: false, output: String((error as Error).message) };
     }
+  }
+
+  /** That there is the drop-in, and no copy of the original anywhere else. */
+  private checkOverride({ name: project }: Project, name: string): void {
+    const modules = join(this.folder, project, 'node_modules');
+    const copies = readdirSync(modules, { recursive: true, encoding: 'utf8' }).filter((path) =>
+      `/${path.replaceAll('\\', '/')}`.endsWith(`/node_modules/${name}/package.json`),
+    );
+    for (const path of [`${name}/package.json`, ...copies]) {
+      const { name: found } = JSON.parse(readFileSync(join(modules, path), 'utf8')) as { readonly name: string };
+      if (found !== `@l3kernel/${name}`) throw new Error(`${path} is ${found}: the override does not hold`);
+    }
+  }
+
+  private check(project: Project, folder: string): Outcome {
+    this.install(project, folder);
     const bin = join(folder, 'node_modules/.bin');
     const { L3_KIND: _, NODE_TEST_CONTEXT: __, ...env } = process.env;
     const path = [dirname(process.execPath), ...(existsSync(bin) ? [bin] : []), env['PATH']].join(delimiter);
@@ -126,10 +171,8 @@ export class Matrix {
       timeout: CHECK_ms,
       killSignal: 'SIGKILL',
     });
-    const isOk = status === 0 && stdout.trimEnd().endsWith('ok');
-    return {
-      isOk,
-      output: isOk ? '' : `${stdout}${stderr}${project.check}: exit ${status ?? `none in ${CHECK_ms} ms`}`,
-    };
+    if (status === 0 && stdout.trimEnd().endsWith('ok')) return { isOk: true, output: stdout };
+    const end = `${project.check}: exit ${status ?? `none in ${CHECK_ms} ms`}`;
+    return { isOk: false, output: `${stdout}${stderr}${end}` };
   }
 }
