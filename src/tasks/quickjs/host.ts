@@ -68,7 +68,7 @@ function hostedTask(script: Script): HostedTask {
     kind: 'wasm',
     taskId,
     target,
-    names,
+    exports: { names, streams: [] },
     exited,
     isAlive: () => script.ended === null,
     kill: () => {
