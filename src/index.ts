@@ -34,7 +34,9 @@ export type {
   TaskExit,
   TaskInfo,
   TaskKind,
+  TaskLimits,
   TaskOptions,
   TaskState,
   ThreadId,
+  WasiFiles,
 } from './rpc/types.ts';

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { makeCopier } from '../../src/tasks/wasm/copier.ts';
 import { makeSpace } from '../../src/tasks/wasm/space.ts';
 import { sourceUrl } from '../harness/files.ts';
-import { timed } from '../harness/interleave.ts';
+import { timed, timedAsync } from '../harness/interleave.ts';
 import type { Side } from '../harness/interleave.ts';
 
 type Loop = (count: number) => number;
@@ -45,6 +45,40 @@ export function copyFloor(size: number): Side {
   return timed((count) => {
     for (let round = 0; round < count; round++) copy(1024, 1024, size);
   });
+}
+
+/** What JSPI adds to `WebAssembly`. */
+interface WithStacks {
+  readonly promising: (f: unknown) => (count: number) => Promise<number>;
+  readonly Suspending: new (f: (value: number) => Promise<number>) => (value: number) => number;
+}
+
+/** A stack suspended and resumed with no kernel between. */
+export function suspendFloor(): Side {
+  const { promising, Suspending } = WebAssembly as unknown as WithStacks;
+  const wait = new Suspending(async (value) => value);
+  const run = promising(new WebAssembly.Instance(compile('wasm-jspi'), { host: { wait } }).exports['run']);
+  return timedAsync(async (count) => void (await run(count)));
+}
+
+/** The same loop over a plain import. */
+export function importFloor(): Side {
+  const wait = (value: number): number => value;
+  const run = new WebAssembly.Instance(compile('wasm-jspi'), { host: { wait } }).exports['run'] as Loop;
+  return timed((count) => void run(count));
+}
+
+/** Bytes of resident memory that each of so many bare instances adds. */
+export function residentFloor(count: number): number {
+  return residentOf(count, () => new WebAssembly.Instance(callee));
+}
+
+/** Bytes of resident memory that each of so many things adds. They are kept until all are made. */
+export function residentOf(count: number, make: () => unknown): number {
+  const kept: unknown[] = [];
+  const before = process.memoryUsage.rss();
+  while (kept.length < count) kept.push(make());
+  return (process.memoryUsage.rss() - before) / kept.length;
 }
 
 /** A bare instance of the callee's module. */

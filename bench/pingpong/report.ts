@@ -74,6 +74,11 @@ export function duration(ns: number): string {
   return `${ns.toFixed(ns < 100 ? 1 : 0)} ns`;
 }
 
+/** A figure in the unit of its row. Nearly all are times. */
+function figure(unit: string, value: number): string {
+  return unit.startsWith('bytes') && Number.isFinite(value) ? `${Math.round(value / 1024)} KiB` : duration(value);
+}
+
 function ratioText(ratio: number): string {
   if (ratio < 0.1) return ratio.toFixed(4);
   return ratio.toFixed(ratio < 10 ? 2 : 0);
@@ -98,8 +103,8 @@ const RIGHT = new Set(['round trip', 'floor', 'ratio', 'p10', 'p90', 'samples'])
 function tableLines(rows: readonly ReportRow[]): string[] {
   const cells = rows.map((row) => [
     row.name,
-    duration(row.ns),
-    duration(row.floor_ns),
+    figure(row.unit, row.ns),
+    figure(row.unit, row.floor_ns),
     ratioText(row.ratio),
     ratioText(row.p10),
     ratioText(row.p90),
@@ -150,7 +155,7 @@ export function reportText(report: Report): string {
   if (moved.length > 0) {
     lines.push('', 'The floor itself moved, as the two agents stood on cores nearer to or further from each other:');
     for (const row of moved) {
-      lines.push(`  ${row.name}: p10 ${duration(row.floor_p10_ns)}, p90 ${duration(row.floor_p90_ns)}`);
+      lines.push(`  ${row.name}: p10 ${figure(row.unit, row.floor_p10_ns)}, p90 ${figure(row.unit, row.floor_p90_ns)}`);
     }
   }
   for (const failure of report.failures)

@@ -221,6 +221,30 @@ const wasm: readonly Row[] = [
     method: 'Worker to a wasm task of the main agent, which serves in its event loop.',
     apart: true,
   },
+  {
+    name: 'local.wasm',
+    group: 'wasm',
+    unit: ROUND,
+    floor: WASM_FLOOR,
+    method: 'Local task to a wasm task of the same agent, by a stub that it has looked up.',
+    apart: true,
+  },
+  {
+    name: 'wasm.jspi',
+    group: 'wasm',
+    unit: ROUND,
+    floor: 'bare promising + Suspending',
+    method: 'Wasm task on a stack of its own calls a function that gives a settled promise: suspended and resumed.',
+    apart: true,
+  },
+  {
+    name: 'wasm.jspi.plain',
+    group: 'wasm',
+    unit: ROUND,
+    floor: 'one import call',
+    method: 'The same with a function that gives a number: the half of the import that need not block.',
+    apart: true,
+  },
   ...WASM_BYTES.map((size): Row => ({
     name: `wasm.bytes.${size}`,
     group: 'wasm',
@@ -257,6 +281,16 @@ const wasm: readonly Row[] = [
     method: 'Spawn and end of a wasm task whose module is compiled.',
     apart: true,
     processes_max: 3,
+  },
+  {
+    name: 'wasm.resident',
+    group: 'wasm',
+    unit: 'bytes per task',
+    floor: 'one WebAssembly.Instance',
+    method: 'Resident memory of the process that 1,000 wasm tasks add; their memories are untouched.',
+    apart: true,
+    processes_max: 3,
+    size: 1_000,
   },
 ];
 

@@ -46,10 +46,12 @@ import {
   RUN,
   type Tcb,
   TCB_DEADLINE,
+  TCB_HOME,
   TCB_SENDER,
   TCB_SINCE,
   TCB_STATE,
   TCB_TAG,
+  TCB_TASK,
   type ThreadId,
   tcbOf,
   WAIT,
@@ -312,7 +314,8 @@ export function takeCallTcb(): Tcb | 0 {
 /** Gives a call tcb back, to a call that waits for one if there is any. */
 export function giveCallTcb(tcb: Tcb): void {
   poke(tcb + TCB_DEADLINE, 0);
-  pool.push(tcb);
+  // A thread that calls for itself keeps its own.
+  if (peek(tcb + TCB_TASK) === agent.taskId) pool.push(tcb);
   startWaiting();
 }
 
@@ -468,7 +471,8 @@ class PendingCall implements Watcher, Entry {
 
   /** What went over the side port went to the incarnation that is gone. */
   private mayReturn(): boolean {
-    return (this.target.pool !== null || mayBeSucceeded(this.target.taskId)) && !carries(this.tag);
+    const isAgain = this.target.pool !== null || mayBeSucceeded(this.target.taskId);
+    return isAgain && !carries(this.tag) && !isOwn(this.tcb);
   }
 
   /** Waits for the next incarnation of its task, which did not take it. */
@@ -639,6 +643,15 @@ class PendingCall implements Watcher, Entry {
     this.fail(failure(PEER_GONE, this.calling));
   }
 
+  /** Ends a call whose thread is about to be ended. */
+  endWithThread(): void {
+    cancel(this.tcb, ABORTED, holder());
+    unwatch(this);
+    this.leaveUntaken();
+    this.fail(failure(ABORTED, this.calling));
+    this.end();
+  }
+
   private end(): void {
     active.delete(this);
     this.stopListening();
@@ -653,6 +666,15 @@ export type { PendingCall };
 
 /** Calls that have been sent and not been answered. */
 const active = new Set<PendingCall>();
+
+/** Whether a thread that is no standing one of its agent's task calls for itself, and waits with its own tcb. */
+const isOwn = (tcb: Tcb): boolean =>
+  tcb !== 0 && peek(tcb + TCB_HOME) === 0 && peek(tcb + TCB_TASK) !== agent.taskId && peek(tcb + TCB_TASK) !== 0;
+
+/** Ends the call that a thread of this agent waits for with its own tcb. */
+export function endCallOf(tcb: Tcb): void {
+  for (const call of active) if (call.tcb === tcb) call.endWithThread();
+}
 
 /** Ends every call of the event loop: the system is shutting down. */
 export function endCalls(): void {
@@ -776,7 +798,8 @@ export function callAsync(
     const pending = new PendingCall(target, calling, options, tag, resolve);
     const isFirst = target.queue.size === 0 && target.returned.size === 0 && !hasStrays(target);
     const isFree = isFirst && target.inFlight < IN_FLIGHT_PER_TARGET;
-    const tcb = isFree ? takeCallTcb() : 0;
+    const self = agent.current;
+    const tcb = isOwn(self) ? self : isFree ? takeCallTcb() : 0;
     if (tcb === 0 && poolMade === 0) throw failure(LIMIT, calling);
     pending.listenToSignal();
     if (tcb === 0) pending.enqueue();

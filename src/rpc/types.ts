@@ -164,6 +164,29 @@ export interface SandboxLimits {
   readonly parts?: number | undefined;
 }
 
+/** Directories that a wasm task may reach. */
+export interface WasiFiles {
+  /** Directories of the host, as paths or `file:` urls, by the names that the task sees: `{ '/data': './data' }`. */
+  readonly preopens: Readonly<Record<string, string | URL>>;
+  /** Nothing in them may be changed. Default false. */
+  readonly readOnly?: boolean | undefined;
+}
+
+/** What a wasm task may use up. Going over is refused, or ends the task. */
+export interface TaskLimits {
+  /** Elements of each of its tables. Default, and most: 65,536. More at the start is refused; `table.grow` gives -1. */
+  readonly table?: number | undefined;
+  /** Activations on the stack under which it may call on. Default, and most: 64. Beyond: `ERR_IPC_LIMIT`. */
+  readonly depth?: number | undefined;
+  /** Calls that it may make in a second, of tasks and of granted functions. Default: any. Beyond: `ERR_IPC_LIMIT`. */
+  readonly messages?: number | undefined;
+  /**
+   * Milliseconds that one call of it may take, its start included: a watchdog ends what takes longer, and the task with
+   * it. Dearer than a call of a worker. Passive tasks of the main thread only; a worker has `timeout` and `onTimeout`.
+   */
+  readonly time?: number | undefined;
+}
+
 /** Options of `spawn`, `spawnSync` and `task`. */
 export interface SpawnOptions {
   /** Default: `wasm` for a `.wasm` url, else `worker`. */
@@ -193,6 +216,12 @@ export interface SpawnOptions {
   /** Node options of the worker. */
   readonly execArgv?: readonly string[] | undefined;
   /**
+   * Of a wasm task: where its calls run. `passive` (default): on the caller's stack, one at a time. `jspi`: those by
+   * `.async`, and of other agents, on stacks of their own, so that they can wait without holding the agent; as many at
+   * one time as `concurrency` says, default 1. `worker`: in an agent of its own, the same as `kind: 'worker'`.
+   */
+  readonly thread?: 'passive' | 'jspi' | 'worker' | undefined;
+  /**
    * What the memory of the task may grow to. Of a wasm task: `pages` of 64 KiB, default 4096. Of a sandbox (`engine`):
    * `mb`, in MiB, default 64; beyond it a call ends in `ERR_IPC_LIMIT`.
    */
@@ -202,8 +231,8 @@ export interface SpawnOptions {
    * memory and what it was granted. Needs the package `quickjs-wasi`. `timeout` ends its calls wherever they are.
    */
   readonly engine?: 'quickjs' | undefined;
-  /** Of a sandbox: what one activation of it may use. */
-  readonly limits?: SandboxLimits | undefined;
+  /** Of a sandbox: what one activation of it may use. Of a wasm task: what else it may use up. */
+  readonly limits?: (SandboxLimits & TaskLimits) | undefined;
   /**
    * Of a sandbox: what it may import, as texts by name, or a function that gives the text of a specifier and is told
    * who imports it. What it does not give (undefined) was not granted. Default: nothing.
@@ -219,8 +248,11 @@ export interface SpawnOptions {
    * call. What else the module wants is refused by name.
    */
   readonly imports?: Readonly<Record<string, Readonly<Record<string, AnyFunction>> | Task>> | undefined;
-  /** Of a wasm task: `stdio` lets it print, read clocks and random bytes, and exit. Default `none`. */
-  readonly wasi?: 'none' | 'stdio' | undefined;
+  /**
+   * Of a wasm task: `stdio` lets it print, read clocks and random bytes, and exit; `preopens` the same, and reach the
+   * directories named there, through a file server of its own. Default `none`.
+   */
+  readonly wasi?: 'none' | 'stdio' | WasiFiles | undefined;
 }
 
 /** Options of `task`. */

@@ -6,7 +6,7 @@ import type { TaskId } from '../layout/task.ts';
 import type { ThreadId } from '../layout/tcb.ts';
 import type { Options, Pool, Target } from '../rpc/call.ts';
 import type { Exports } from '../rpc/serve.ts';
-import type { SpawnOptions, Stubs, TaskExit, TaskKind } from '../rpc/types.ts';
+import type { SpawnOptions, Stubs, Task, TaskExit, TaskKind } from '../rpc/types.ts';
 
 /** A task that was started, as its host gives it to the system. */
 export interface HostedTask {
@@ -35,6 +35,8 @@ export interface Start {
   readonly pool: Pool | null;
   /** Whether timers and sockets of the task keep the process alive. */
   readonly holds: boolean;
+  /** Starts another task, which this one needs, in place. */
+  spawn(url: URL, options: SpawnOptions): Task;
   /** Gives the records back: the task did not start. */
   discard(): void;
 }

@@ -98,7 +98,7 @@ import { endLocals, localCallers, localHost } from './local.ts';
 import { findModule, nameFrom } from './module.ts';
 import { names } from './names.ts';
 import { startPool } from './pool.ts';
-import { place } from './wasm/apart.ts';
+import { isWasm, place } from './wasm/apart.ts';
 import { wasmCallers, wasmHost } from './wasm/host.ts';
 import { endWasmTasks } from './wasm/life.ts';
 import { isLiveGuest, openHouse, request, setLog, supervisorEnded } from './supervisor.ts';
@@ -121,15 +121,17 @@ const SPAWN_OPTIONS = [
   'env',
   'resourceLimits',
   'execArgv',
+  'thread',
   'memory',
+  'limits',
   'imports',
   'wasi',
   'engine',
-  'limits',
   'modules',
   'console',
 ];
 const RESTARTS = [undefined, 'never', 'on-failure', 'always'];
+const THREADS = [undefined, 'passive', 'jspi', 'worker'];
 const ON_TIMEOUT = [undefined, 'keep', 'kill'];
 const CALL_OPTIONS = ['timeout', 'signal', 'borrow', 'into', 'batch'];
 const ENGINES = [undefined, 'quickjs'];
@@ -218,10 +220,13 @@ const isForced = process.env['L3_KIND'] === 'local';
 /** Marks the options of the drop-ins' own tasks, which are made of waiting for another thread. */
 const OWN = Symbol.for('l3kernel.own');
 
+/** Kind of a task. A wasm module whose thread is a worker is of that kind. */
 function kindOf(module: URL, options: SpawnOptions & { readonly [OWN]?: boolean }): TaskKind {
-  const isWasm = options.engine !== undefined || module.pathname.endsWith('.wasm');
-  const kind = options.kind ?? (isWasm ? 'wasm' : 'worker');
-  return kind === 'worker' && isForced && options[OWN] !== true ? (isWasm ? 'wasm' : 'local') : kind;
+  checkChoice('thread', options.thread, THREADS);
+  const isGuest = options.engine !== undefined || isWasm(module);
+  const stated = options.kind ?? (isGuest ? 'wasm' : 'worker');
+  const kind = stated === 'wasm' && options.thread === 'worker' ? 'worker' : stated;
+  return kind === 'worker' && isForced && options[OWN] !== true ? (isGuest ? 'wasm' : 'local') : kind;
 }
 
 /** What a task is started for. */
@@ -282,7 +287,9 @@ function prepare(url: URL | string, options: SpawnOptions, { holds, pool, label 
       task: name,
     });
   }
-  return { host, start: { ...placed, taskId, server, name, pool, holds, discard: () => discardTask(task) } };
+  const inPlace = (other: URL, given: SpawnOptions): TaskHandle => startSync(other, given);
+  const discard = (): void => discardTask(task);
+  return { host, start: { ...placed, taskId, server, name, pool, holds, spawn: inPlace, discard } };
 }
 
 /** Registers the name of a task; the records of one that cannot have it are given back. */

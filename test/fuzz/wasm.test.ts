@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { boot, IpcError } from '../../src/index.ts';
+import type { Task } from '../../src/index.ts';
 import { verify } from '../../src/kernel/verify.ts';
 import { excessOf, limited, shapeOf } from '../../src/tasks/wasm/shape.ts';
 import { ALLOC, CALLS } from '../conformance/fixtures/wat.ts';
@@ -104,6 +105,132 @@ void test('random arguments to every import end in an answer or in the end of wh
   );
   assert.equal(bystander.alive, true);
   await system.shutdown();
+});
+
+/** Imports of a random module: name, parameters, whether it gives an i32. */
+const IMPORTS: readonly [module: string, name: string, params: number, result: boolean][] = [
+  ['l3', 'self', 0, true],
+  ['l3', 'sender', 0, true],
+  ['l3', 'status', 0, true],
+  ['l3', 'task', 2, true],
+  ['l3', 'method', 3, true],
+  ['l3', 'call', 4, true],
+  ['l3', 'call', 2, true],
+  ['calls', 'echo__s_s', 2, true],
+  ['calls', 'copy__b_b', 2, true],
+  ['calls', 'divide', 2, true],
+  ['calls', 'trap', 0, false],
+  ['calls', 'wild__n_s', 1, true],
+  ['host', 'say__s_s', 2, true],
+  ['host', 'wait', 1, true],
+  ['host', 'again', 0, false],
+  ['host', 'end', 1, false],
+  ['host', 'fail', 0, false],
+  ['wasi_snapshot_preview1', 'fd_write', 4, true],
+  ['wasi_snapshot_preview1', 'random_get', 2, true],
+  ['wasi_snapshot_preview1', 'fd_fdstat_get', 2, true],
+];
+
+const statement = fc.letrec<{ one: string; call: string; caught: string; other: string }>((tie) => ({
+  one: fc.oneof({ weight: 6, arbitrary: tie('call') }, { weight: 2, arbitrary: tie('other') }, tie('caught')),
+  call: fc.tuple(fc.nat(IMPORTS.length - 1), fc.array(word, { minLength: 4, maxLength: 4 })).map(([at, words]) => {
+    const [, , params, result] = IMPORTS[at]!;
+    const args = words.slice(0, params).map((value) => `(i32.const ${value})`);
+    const call = `(call $i${at} ${args.join(' ')})`;
+    return result ? `(drop ${call})` : call;
+  }),
+  caught: tie('one').map((inner) => `(block (try (do ${inner}) (catch_all)))`),
+  other: fc.oneof(
+    word.map((value) => `(drop (memory.grow (i32.const ${value & 3})))`),
+    fc.tuple(fc.nat(4000), word).map(([at, value]) => `(i32.store (i32.const ${at}) (i32.const ${value}))`),
+    fc.constantFrom('(call $run)', 'unreachable', '(nop)', '(throw $tag)'),
+  ),
+})).one;
+
+const randomModule = fc.record({
+  run: fc.array(statement, { minLength: 1, maxLength: 8 }),
+  alloc: fc.array(statement, { maxLength: 1 }),
+  start: fc.array(statement, { maxLength: 1 }),
+  isStarted: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+  thread: fc.constantFrom('passive' as const, 'jspi' as const),
+  concurrency: fc.integer({ min: 1, max: 3 }),
+});
+
+function textOf({
+  run,
+  alloc,
+  start,
+  isStarted,
+}: {
+  run: string[];
+  alloc: string[];
+  start: string[];
+  isStarted: boolean;
+}): string {
+  const imports = IMPORTS.map(
+    ([from, name, params, result], i) =>
+      `(import "${from}" "${name}" (func $i${i} ${'(param i32)'.repeat(params)} ${result ? '(result i32)' : ''}))`,
+  );
+  return `(module ${imports.join('\n')} (memory (export "memory") 1) (data (i32.const 0) "callsaddechotrap") (tag $tag)
+    (global $deep (mut i32) (i32.const 0)) (global $top (mut i32) (i32.const 8192))
+    (func $alloc (export "l3_alloc") (param i32) (result i32)
+      ${alloc.join(' ')} (global.get $top)
+      (global.set $top (i32.and (i32.add (global.get $top) (local.get 0)) (i32.const 0xfff8))))
+    (func $run (export "run")
+      (global.set $deep (i32.add (global.get $deep) (i32.const 1)))
+      (if (i32.gt_u (global.get $deep) (i32.const 20)) (then return))
+      ${run.join('\n')})
+    (func $start ${start.join(' ')}) ${isStarted ? '(start $start)' : ''})`;
+}
+
+void test('random modules on every kind of thread end in an answer or in their own end', async () => {
+  const system = await boot({ limits: { tasks: 64 } });
+  const bystander = await system.spawn(wat(CALLS), { kind: 'wasm', name: 'bystander' });
+  let spawned = 0;
+  const check = (error: unknown): void => {
+    assert.ok(error instanceof IpcError, String(error));
+    assert.ok(KNOWN.has(error.code) || error.code === 'ERR_IPC_TIMEOUT', error.message);
+  };
+  await fc.assert(
+    fc.asyncProperty(randomModule, async (made) => {
+      const neighbour = await system.spawn(wat(CALLS), { kind: 'wasm', restart: 'on-failure' });
+      let attacker: Task | null = null;
+      const host = {
+        say: (text: string) => text.toUpperCase(),
+        wait: (n: number) => (n % 2 === 0 ? n | 0 : Promise.resolve(1)),
+        again: () => attacker?.sync.run(),
+        end: (n: number) => void (n % 3 === 0 ? attacker?.kill() : n % 3 === 1 ? neighbour.kill() : null),
+        fail: () => assert.ok(false, 'on purpose'),
+      };
+      const { thread } = made;
+      const concurrency = thread === 'jspi' ? made.concurrency : undefined;
+      const options = { kind: 'wasm', wasi: 'stdio', memory: { pages: 8 }, imports: { calls: neighbour } } as const;
+      try {
+        attacker = await system.spawn(wat(textOf(made)), { ...options, host, thread, concurrency });
+      } catch (error) {
+        assert.ok(error instanceof IpcError, String(error));
+      }
+      if (attacker !== null) {
+        spawned++;
+        const calls = [1, 2, 3].map(() => attacker!.with({ timeout: 50 }).async.run().catch(check));
+        try {
+          attacker.sync.run();
+        } catch (error) {
+          check(error);
+        }
+        await Promise.all(calls);
+      }
+      assert.equal(bystander.sync.echo('untouched'), 'untouched');
+      assert.deepEqual(verify(), []);
+      await attacker?.kill();
+      await neighbour.kill();
+    }),
+    { numRuns: 300, ...limits, interruptAfterTimeLimit: Number(process.env.FUZZ_MS ?? 3000) },
+  );
+  assert.ok(spawned > 0);
+  assert.equal(bystander.alive, true);
+  await system.shutdown();
+  assert.deepEqual(verify(), []);
 });
 
 const bases = [wasm(ATTACKER), wasm(CALLS)];

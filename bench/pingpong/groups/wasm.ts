@@ -5,7 +5,15 @@
 import { boot } from '../../../src/index.ts';
 import type { System, Task } from '../../../src/index.ts';
 import { mainCaller, startKernelFloor } from '../../floors/lines.ts';
-import { copyFloor, instanceFloor, wasmFloor } from '../../floors/wasm.ts';
+import {
+  copyFloor,
+  importFloor,
+  instanceFloor,
+  residentFloor,
+  residentOf,
+  suspendFloor,
+  wasmFloor,
+} from '../../floors/wasm.ts';
 import { moduleUrl, sourceUrl } from '../../harness/files.ts';
 import { timed, timedAsync, timedAsyncSettled, timedSettled } from '../../harness/interleave.ts';
 import type { Side } from '../../harness/interleave.ts';
@@ -66,6 +74,43 @@ async function measureMany(context: Context, system: System, spawn: Spawn): Prom
   }
 }
 
+/** On stacks of their own: what blocks, and what might have. */
+async function measureStacks(context: Context, system: System): Promise<void> {
+  const rows = [
+    ['wasm.jspi', async (value: number) => value, suspendFloor],
+    ['wasm.jspi.plain', (value: number) => value, importFloor],
+  ] as const;
+  for (const [row, wait, floor] of rows) {
+    if (!context.wants(row)) continue;
+    const task = await system.spawn(sourceUrl('workers/wasm-jspi.wasm'), { thread: 'jspi', host: { wait } });
+    const { run } = task.async;
+    await context.measure(
+      row,
+      timedAsync(async (count) => void (await run(count))),
+      floor(),
+    );
+    await task.kill();
+  }
+}
+
+async function measureLocal(context: Context, system: System, spawn: Spawn): Promise<void> {
+  if (!context.wants('local.wasm')) return;
+  const callee = await spawn(NAME);
+  const url = moduleUrl('workers/wasm-client.ts');
+  const local = await system.spawn<typeof import('../../workers/wasm-client.ts')>(url, { kind: 'local' });
+  const side = timed((count) => void local.sync.callWasm(NAME, count));
+  await context.measure('local.wasm', side, wasmFloor(2));
+  await local.kill();
+  await callee.kill();
+}
+
+function measureResident(context: Context, system: System): void {
+  if (!context.wants('wasm.resident')) return;
+  const count = ROWS.find(({ name }) => name === 'wasm.resident')!.size!;
+  const spawned = residentOf(count, () => system.spawnSync(CALLEE));
+  context.record('wasm.resident', { ns: spawned, floor_ns: residentFloor(count) });
+}
+
 async function measureSpawn(context: Context, spawn: Spawn): Promise<void> {
   if (!context.wants('wasm.spawn')) return;
   const side = timedAsync(async (count) => {
@@ -102,7 +147,10 @@ export async function run(context: Context): Promise<void> {
   for (let placement = 0; placement < context.plan.placements; placement++) {
     await measureSwitch(context, system, spawn);
     await measureSpawn(context, spawn);
+    await measureLocal(context, system, spawn);
+    await measureStacks(context, system);
     if (placement > 0) continue;
+    measureResident(context, system);
     await measureWorkers(context, system, spawn);
     await measureMany(context, system, spawn);
   }

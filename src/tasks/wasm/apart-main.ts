@@ -5,10 +5,13 @@ import { here } from '../here.ts';
 import { bootSync } from '../system.ts';
 import { isWasm, LOAD, PRINT, type Sandbox, sandboxIn, statedIn } from './apart.ts';
 import { setImmediate } from '../../platform/timers.ts';
+import { filesServerAt } from './files-server.ts';
 
 /** The exports of a task's module. */
 export async function importModule(href: string): Promise<Record<string, unknown>> {
   const url = new URL(href);
+  const files = filesServerAt(url);
+  if (files !== null) return files;
   const sandbox = sandboxIn(url);
   if (sandbox === null && !isWasm(url)) return (await import(href)) as Record<string, unknown>;
   // Not on this stack: the agent is still being put together by who loads us.
@@ -17,14 +20,14 @@ export async function importModule(href: string): Promise<Record<string, unknown
 }
 
 function spawnHere(url: URL): Record<string, unknown> {
-  const { memory, wasi, granted } = statedIn(url);
+  const { memory, limits, wasi, granted } = statedIn(url);
   const imports: Record<string, Record<string, AnyFunction>> = {};
   for (const name of granted) {
     const at = name.indexOf('.');
     const functions = (imports[name.slice(0, at)] ??= {});
     functions[name.slice(at + 1)] = (...args) => here.host.sync[name](...args);
   }
-  const task = bootSync().spawnSync(bare(url), { kind: 'wasm', memory, wasi, imports });
+  const task = bootSync().spawnSync(bare(url), { kind: 'wasm', memory, limits, wasi, imports });
   endWith(task);
   return { ...task.sync };
 }

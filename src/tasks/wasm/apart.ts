@@ -7,15 +7,18 @@
  * What the worker must know of the spawner's options stands in the url's fragment, which travels wherever the url does:
  * to restarts and to spares too.
  */
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import type { AnyFunction, ConsoleLevel, SpawnOptions, TaskKind } from '../../rpc/types.ts';
 import { boundsOf as sandboxBounds } from '../quickjs/limits.ts';
-import { boundsOf } from './compile.ts';
+import { boundsOf, taskBoundsOf } from './compile.ts';
 import { isTask } from './imports.ts';
 
 /** The options of the wasm task, as data. */
 export interface Apart {
   readonly memory: SpawnOptions['memory'];
+  readonly limits: SpawnOptions['limits'];
   readonly wasi: SpawnOptions['wasi'];
   /** Names of the granted functions, as `module.name`. */
   readonly granted: readonly string[];
@@ -34,10 +37,19 @@ export interface Sandbox {
 export const LOAD = 'l3:load';
 export const PRINT = 'l3:print';
 
-const ONLY_WASM = ['memory', 'imports', 'wasi'] as const;
-const ONLY_SANDBOX = ['limits', 'modules', 'console'] as const;
+const ONLY_WASM = ['thread', 'memory', 'limits', 'imports', 'wasi'] as const;
+const ONLY_SANDBOX = ['modules', 'console'] as const;
 /** Begins the fragment of a sandbox's url. */
 const SANDBOX = '#l3-sandbox=';
+
+/** A directory of the host as an absolute path: another agent may have another idea of the present one. */
+export const pathOf = (path: string | URL): string => (path instanceof URL ? fileURLToPath(path) : resolve(path));
+
+function absolute(wasi: SpawnOptions['wasi']): SpawnOptions['wasi'] {
+  if (typeof wasi !== 'object') return wasi;
+  const preopens = Object.entries(wasi.preopens).map(([name, path]) => [name, pathOf(path)]);
+  return { ...wasi, preopens: Object.fromEntries(preopens) as Record<string, string> };
+}
 
 export const isWasm = (url: URL): boolean => url.pathname.endsWith('.wasm');
 
@@ -58,14 +70,21 @@ export function place(url: URL, kind: TaskKind, options: SpawnOptions): { url: U
     }
     return { url, options };
   }
-  const { memory, wasi, imports = {}, host = {}, ...rest } = options;
-  boundsOf({ memory });
+  const { thread, memory, limits, wasi, imports = {}, host = {}, ...rest } = options;
+  if (thread !== undefined && thread !== 'worker') {
+    throw new TypeError(`thread: '${thread}' is for tasks of kind 'wasm', not of kind 'worker'`);
+  }
+  boundsOf({ memory, limits });
+  taskBoundsOf({ limits });
+  if (limits?.time !== undefined) {
+    throw new TypeError("limits.time is for tasks of the main thread; a worker takes timeout and onTimeout: 'kill'");
+  }
   const functions: Record<string, AnyFunction> = {};
   for (const [module, source] of Object.entries({ host, ...imports })) {
     if (isTask(source)) throw new TypeError(`imports.${module}: a wasm task in a worker is granted functions only`);
     for (const [name, fn] of Object.entries(source)) functions[`${module}.${name}`] = fn as AnyFunction;
   }
-  const stated: Apart = { memory, wasi, granted: Object.keys(functions) };
+  const stated: Apart = { memory, limits, wasi: absolute(wasi), granted: Object.keys(functions) };
   const marked = new URL(url);
   marked.hash = encodeURIComponent(JSON.stringify(stated));
   return { url: marked, options: { ...rest, host: functions } };

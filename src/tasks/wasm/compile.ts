@@ -4,14 +4,22 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
+import { UPCALL_DEPTH_MAX } from '../../layout/params.ts';
 import type { SpawnOptions } from '../../rpc/types.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
 import { type Bounds, excessOf, limited, type Shape, shapeOf } from './shape.ts';
+import { type TaskBounds, UNLIMITED } from './record.ts';
+import { heedful } from './interrupts.ts';
+import { isCallable } from './signature.ts';
+import { numbered, stubModule } from './stacks-stub.ts';
 
 export interface Compiled {
   readonly module: WebAssembly.Module;
   readonly shape: Shape;
   readonly bounds: Bounds;
+  /** The stubs of its imports, which are then numbered; null where imports are called as they are. */
+  readonly stubs: WebAssembly.Module | null;
 }
 
 const MODULES_MAX = 64;
@@ -25,17 +33,49 @@ const FUNCTIONS_MAX = 4096;
 const cache = new Map<string, Compiled>();
 
 /** Throws a RangeError for a bad option. */
-export function boundsOf({ memory }: Pick<SpawnOptions, 'memory'>): Bounds {
+export function boundsOf({ memory, limits }: Pick<SpawnOptions, 'memory' | 'limits'>): Bounds {
   const pages = memory?.pages ?? PAGES_DEFAULT;
   if (!(Number.isSafeInteger(pages) && pages >= 0 && pages <= PAGES_MAX)) {
     throw new RangeError(`memory.pages is ${String(pages)}; it must be a whole number from 0 to ${PAGES_MAX}`);
   }
-  return { pages, elements: ELEMENTS_MAX };
+  return { pages, elements: limitOf('table', limits?.table, ELEMENTS_MAX, ELEMENTS_MAX) };
+}
+
+/** The other limits of a task. Throws a RangeError for a bad one. */
+export function taskBoundsOf({ limits = {} }: Pick<SpawnOptions, 'limits'>): TaskBounds {
+  return {
+    depth: limitOf('depth', limits.depth, UPCALL_DEPTH_MAX, UPCALL_DEPTH_MAX),
+    messages: limits.messages === undefined ? UNLIMITED : limitOf('messages', limits.messages, 0, COUNT_MAX),
+    time_ms: limitOf('time', limits.time, 0, COUNT_MAX),
+  };
+}
+
+const COUNT_MAX = 2 ** 30;
+
+function limitOf(name: string, value: number | undefined, fallback: number, max: number): number {
+  if (value === undefined) return fallback;
+  if (Number.isSafeInteger(value) && value >= (name === 'table' ? 0 : 1) && value <= max) return value;
+  throw new RangeError(`limits.${name} is ${String(value)}; it must be a whole number up to ${max}`);
+}
+
+/** How the code of a task is run. */
+export interface CompileOptions {
+  /** Its imports are called through stubs that can suspend a stack. */
+  readonly hasStacks: boolean;
+  /** A watchdog must be able to end it. In a worker whoever ends that must. */
+  readonly isLimited: boolean;
+}
+
+/** The module as one that can be interrupted. Where that is impossible it is refused, if it must be. */
+function heedfulOr(bytes: Uint8Array<ArrayBuffer>, shape: Shape, isLimited: boolean): Uint8Array<ArrayBuffer> {
+  const made = heedful(bytes, shape.types, shape.functions);
+  if (made !== null || !isLimited) return made ?? bytes;
+  throw new TypeError('limits.time cannot be kept: the module has instructions that this kernel does not know');
 }
 
 /** The module of a url. Throws what keeps it from being compiled, and ERR_IPC_LIMIT when it begins too large. */
-export function compile(url: URL, bounds: Bounds): Compiled {
-  const key = `${keyOf(url)} ${bounds.pages}`;
+export function compile(url: URL, bounds: Bounds, { hasStacks, isLimited }: CompileOptions): Compiled {
+  const key = `${keyOf(url)} ${bounds.pages} ${bounds.elements} ${hasStacks} ${isLimited}`;
   const known = cache.get(key);
   if (known !== undefined) return known;
   const bytes = read(url);
@@ -55,9 +95,19 @@ export function compile(url: URL, bounds: Bounds): Compiled {
     if (count > FUNCTIONS_MAX) excess.push(`it has ${count} ${what}, and may have ${FUNCTIONS_MAX}`);
   }
   if (excess.length > 0) throw new IpcError('ERR_IPC_LIMIT', `the module is too large: ${excess.join('; ')}`);
-  const ownLimits = limited(bytes, bounds);
-  const isSame = Buffer.compare(ownLimits, bytes) === 0;
-  const compiled = { module: isSame ? module : new WebAssembly.Module(ownLimits), shape, bounds };
+  const ownLimits = limited(bytes, bounds, hasStacks ? numbered(bytes, shape.imports) : null);
+  const rewritten = isLimited || !isMainThread ? heedfulOr(ownLimits, shape, isLimited) : ownLimits;
+  const isSame = Buffer.compare(rewritten, bytes) === 0;
+  const compiled = {
+    module: isSame ? module : new WebAssembly.Module(rewritten),
+    shape,
+    bounds,
+    stubs: hasStacks
+      ? new WebAssembly.Module(
+          stubModule(shape.imports.map(({ type }) => (type !== null && isCallable(type) ? type : null))),
+        )
+      : null,
+  };
   cache.set(key, compiled);
   if (cache.size > MODULES_MAX) cache.delete(cache.keys().next().value!);
   return compiled;

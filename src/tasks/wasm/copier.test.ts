@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { copyBetween, copyViews, dropCopiers, makeCopier } from './copier.ts';
-import { makeSpace, type Space, viewOf } from './space.ts';
+import { makePair, makeSpace, type Space, viewOf } from './space.ts';
 
 const PAGE = 65_536;
 
@@ -61,4 +61,17 @@ test('more pairs than copiers are kept go on working, and pairs are not mixed up
   dropCopiers(hub);
   copyBetween(hub, 0, others[5]!, 0, 1);
   assert.equal(viewOf(hub)[0], 5);
+});
+
+test('a result of all that 32 bits can name has no room for its pair, and its allocator is not asked', () => {
+  const to = space();
+  let asked = 0;
+  to.alloc = (length) => {
+    asked++;
+    return length;
+  };
+  for (const length of [-1, -8 + 1]) assert.throws(() => makePair(to, length), /no room/);
+  assert.equal(asked, 0);
+  assert.throws(() => makePair(to, -9), /not within its memory/);
+  assert.equal(makePair(to, 8), 16);
 });

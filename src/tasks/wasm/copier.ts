@@ -35,6 +35,8 @@ const keyOf = (to: Space, from: Space): number => to.number * 2 ** 26 + from.num
 export function copyBetween(to: Space, target: number, from: Space, source: number, length: number): void {
   const key = keyOf(to, from);
   if (key !== lastKey || last === null) {
+    // Whoever is interrupted in between leaves no copier under the key of another.
+    lastKey = 0;
     last = copierFor(key, to, from);
     lastKey = key;
   }

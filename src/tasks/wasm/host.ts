@@ -10,10 +10,15 @@ import { failure } from '../../rpc/failure.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
 import { type Caller, type Callers, makeStubsFrom } from '../../rpc/stub.ts';
 import type { HostedTask, Start, TaskHost } from '../host.ts';
-import { boundsOf, compile } from './compile.ts';
+import { pathOf } from './apart.ts';
+import { boundsOf, compile, taskBoundsOf } from './compile.ts';
+import { filesUrl } from './files-server.ts';
+import { canGuard } from './guard.ts';
 import { abandon, begin, end, type Hosted, hostedBy } from './life.ts';
 import { isGone, type RawFunction } from './record.ts';
 import { viewOf } from './space.ts';
+import { callLater, hasStacks } from './stacks.ts';
+import type { Files } from './wasi-files.ts';
 
 function startSync(start: Start): HostedTask {
   let one: Hosted;
@@ -23,9 +28,16 @@ function startSync(start: Start): HostedTask {
     abandon(start);
     throw error;
   }
+  let files: Files | null = null;
   try {
-    one = begin(start, compile(start.url, boundsOf(start.options)));
+    const compiled = compile(start.url, boundsOf(start.options), {
+      hasStacks: start.options.thread === 'jspi',
+      isLimited: start.options.limits?.time !== undefined,
+    });
+    files = filesOf(start);
+    one = begin(start, compiled, files);
   } catch (error) {
+    void files?.server.kill();
     abandon(start);
     if (error instanceof IpcError) throw error;
     const why = error instanceof Error ? error.message : String(error);
@@ -38,13 +50,33 @@ function startSync(start: Start): HostedTask {
   return hostedTask(one);
 }
 
+/** Starts the server of the files that a task is granted. */
+function filesOf({ options: { wasi }, spawn }: Start): Files | null {
+  if (typeof wasi !== 'object') return null;
+  const paths = Object.values(wasi.preopens).map(pathOf);
+  const server = spawn(filesUrl(paths, wasi.readOnly === true), { kind: 'worker' });
+  return { names: Object.keys(wasi.preopens), server };
+}
+
 function checkOptions({ options }: Start): void {
   const { wasi = 'none' } = options;
-  if (wasi !== 'none' && wasi !== 'stdio') throw new TypeError(`wasi is ${String(wasi)}; it must be 'none' or 'stdio'`);
-  for (const name of ['args', 'env', 'resourceLimits', 'execArgv', 'concurrency', 'onTimeout'] as const) {
+  const isFiles = typeof wasi === 'object' && wasi !== null && typeof wasi.preopens === 'object';
+  if (wasi !== 'none' && wasi !== 'stdio' && !isFiles) {
+    throw new TypeError("wasi must be 'none', 'stdio' or { preopens: { '/name': 'directory' } }");
+  }
+  for (const name of ['args', 'env', 'resourceLimits', 'execArgv', 'onTimeout'] as const) {
     if (options[name] !== undefined) throw new TypeError(`a wasm task has no option '${name}'`);
   }
+  if (options.thread !== 'jspi') {
+    if (options.concurrency !== undefined)
+      throw new TypeError("'concurrency' is an option of tasks with thread: 'jspi'");
+  } else if (!hasStacks()) {
+    throw new TypeError("thread: 'jspi' needs JSPI: Node 24 or later; take thread: 'worker'");
+  }
   boundsOf(options);
+  if (taskBoundsOf(options).time_ms === 0) return;
+  if (options.thread === 'jspi') throw new TypeError("limits.time is for passive threads, not for thread: 'jspi'");
+  if (!canGuard()) throw new TypeError("limits.time is for tasks of the main thread; take thread: 'worker' here");
 }
 
 function hostedTask(one: Hosted): HostedTask {
@@ -63,21 +95,26 @@ function hostedTask(one: Hosted): HostedTask {
     isAlive: () => task.ended === null,
     kill: () => {
       end(one, { code: 1, reason: 'killed' });
-      return Promise.resolve();
+      return task.files?.server.kill() ?? Promise.resolve();
     },
     stubs: (options) => makeStubsFrom(task.target, names, (name) => stubFor(one, name, options)),
   };
 }
 
 /** The two stubs of a function. Without a signal to look at, the blocking one is the switch itself. */
-function stubFor(one: Hosted, name: string, { signal }: Options): { sync: RawFunction; async: RawFunction } {
+function stubFor(one: Hosted, name: string, options: Options): { sync: RawFunction; async: RawFunction } {
+  const { signal } = options;
   const index = one.task.signatures.findIndex((signature) => signature.name === name);
   const { call } = one.stubs[index]!;
   const checked: RawFunction = (...args) => {
     if (signal?.aborted === true) throw aborted(one.task.target, name, signal);
     return call(...args);
   };
-  return { sync: signal === undefined ? call : checked, async: async (...args) => checked(...args) };
+  const later: RawFunction = async (...args) =>
+    one.task.stacks === null
+      ? checked(...args)
+      : callLater(one.task, one.task.signatures[index]!, options, args, false);
+  return { sync: signal === undefined ? call : checked, async: later };
 }
 
 const aborted = ({ name: task }: Target, method: string, signal: AbortSignal): IpcError =>
@@ -97,7 +134,15 @@ const callFound: Caller = (target, method, name, options, args) => {
   return one.stubs[(method & ~METHOD_CONTEXT) - METHOD_FIRST]!.call(...(isPlain ? args : args.slice(0, -1)));
 };
 
-export const wasmCallers: Callers = { sync: callFound, async: async (...call) => callFound(...call) };
+const callFoundLater: Caller = async (target, method, name, options, args) => {
+  const task = hostedBy(target.id)?.task;
+  if (task === undefined || task.stacks === null || method === METHOD_DESCRIBE) {
+    return callFound(target, method, name, options, args);
+  }
+  return callLater(task, task.signatures[method - METHOD_FIRST]!, options, args, false);
+};
+
+export const wasmCallers: Callers = { sync: callFound, async: callFoundLater };
 
 export const wasmHost: TaskHost = {
   start(begun) {

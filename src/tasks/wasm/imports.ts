@@ -8,11 +8,14 @@ import { IpcError } from '../../rpc/ipc-error.ts';
 import { isThenable, promiseToBlocked } from '../../rpc/serve.ts';
 import type { SpawnOptions, Task } from '../../rpc/types.ts';
 import { type Capability, isKernelImport, kernelImports } from './l3.ts';
-import { gone, isGone, type RawFunction, wasmTasks, type WasmTask } from './record.ts';
+import { enter, leave } from './guard.ts';
+import { checkDepth, gone, isGone, type RawFunction, spend, UNLIMITED, wasmTasks, type WasmTask } from './record.ts';
 import { type Bounds, type FunctionType, type Import, sameType, type Shape, typeText } from './shape.ts';
 import { isSpan, isWords, type Signature, signatureOf } from './signature.ts';
 import { bytesIn, makePair, takeBytes, takeString, viewOf } from './space.ts';
 import { needRoom } from './room.ts';
+import { backTo, blockerOf, type Outcome, resumed, type Stacks, suspend } from './stacks.ts';
+import { OWN, RESUMED, TRY } from './stacks-stub.ts';
 import { makeSlot, makeSwitch } from './switch.ts';
 import { WASI_MODULE, wasiImports } from './wasi.ts';
 
@@ -22,26 +25,28 @@ export type Granted = Pick<SpawnOptions, 'imports' | 'host' | 'wasi'>;
 const KERNEL_MODULE = 'l3';
 const HOST_MODULE = 'host';
 
-type Found = RawFunction | WebAssembly.Memory | WebAssembly.Table;
+export type Found = RawFunction | WebAssembly.Memory | WebAssembly.Table;
 type ImportObject = Record<string, Record<string, Found>>;
 
-/** Makes what the instance of `task` imports. Throws ERR_IPC_SPAWN_FAILED with the list of what was not granted. */
+/**
+ * Makes what the instance of `task` imports, in the order of the module. Throws ERR_IPC_SPAWN_FAILED with the list of
+ * what was not granted.
+ */
 export function importsFor(
   task: WasmTask,
   shape: Shape,
   granted: Granted,
   bounds: Bounds,
   settle: () => void,
-): ImportObject {
-  const found: ImportObject = Object.create(null) as ImportObject;
+): Found[] {
+  const found: Found[] = [];
   const missing: string[] = [];
   const kernel = kernelImports(task, capabilitiesOf(task, granted, settle));
-  const wasi = granted.wasi === 'stdio' ? wasiImports(task) : {};
+  const wasi = (granted.wasi ?? 'none') === 'none' ? {} : wasiImports(task);
   // A name may be imported several times with several types: the first is made, the others must be like it.
   const types = new Map<string, FunctionType>();
   for (const wanted of shape.imports) {
     const { module, name, kind, type } = wanted;
-    const place = (found[module] ??= Object.create(null) as Record<string, Found>);
     const first = types.get(`${module}\0${name}`);
     const isAgain = first !== undefined && module !== KERNEL_MODULE && (type === null || !sameType(first, type));
     if (type !== null) types.set(`${module}\0${name}`, type);
@@ -51,13 +56,39 @@ export function importsFor(
         ? functionFor(task, wanted, kernel, wasi, granted, settle)
         : regionFor(wanted, bounds);
     if (typeof answer === 'string') missing.push(`${module}.${name} (${answer})`);
-    else place[name] = answer;
+    else found.push(answer);
   }
   if (missing.length === 0) return found;
   throw new IpcError('ERR_IPC_SPAWN_FAILED', `imports that were not granted: ${missing.join('; ')}`, {
     phase: 'spawn',
     task: task.target.name,
   });
+}
+
+const emptyObject = (): any => Object.create(null);
+
+/** What is imported, as an instance takes it. */
+export function byName({ imports }: Shape, found: readonly Found[]): ImportObject {
+  const all = emptyObject() as ImportObject;
+  imports.forEach(({ module, name }, i) => {
+    (all[module] ??= emptyObject() as Record<string, Found>)[name] = found[i]!;
+  });
+  return all;
+}
+
+/**
+ * The same for a module with numbered imports, whose functions are called through stubs that can suspend their stack.
+ */
+export function throughStubs(stacks: Stacks, stubs: WebAssembly.Module, found: readonly Found[]): ImportObject {
+  const [tries, asks, named] = [emptyObject(), emptyObject(), emptyObject()] as Record<string, Found>[];
+  const ask = resumed(stacks);
+  found.forEach((one, i) => {
+    if (typeof one === 'function') [tries![i], asks![i]] = [one, ask];
+    else named![i] = one;
+  });
+  const own = { block: blockerOf(stacks), blocked: stacks.blocked };
+  const made = new WebAssembly.Instance(stubs, { [TRY]: tries!, [RESUMED]: asks!, [OWN]: own } as WebAssembly.Imports);
+  return { '': Object.assign(named!, made.exports) as Record<string, Found> };
 }
 
 /** The function for an import, or why there is none. */
@@ -86,7 +117,8 @@ function functionFor(
   if (type.params.includes('other') || type.results.includes('other') || type.results.length > 1) {
     return `no function ${typeText(type)} can cross the border`;
   }
-  return callOut(task, fn as RawFunction, signature, `${module}.${signature.name}`, false);
+  const what = `${module}.${signature.name}`;
+  return callOut(task, reach(task, fn as RawFunction, null, what, signature), signature, what);
 }
 
 function grantOf({ imports, host }: Granted, module: string): Record<string, unknown> | Task | null {
@@ -120,14 +152,22 @@ function linkTo(task: WasmTask, other: Task, wanted: Signature, settle: () => vo
   if (!fits)
     return `'${wanted.field}' ${typeText(wanted.type)} here, '${exported.field}' ${typeText(exported.type)} there`;
   if ([...wanted.type.params, ...wanted.type.results].includes('i64')) return 'no i64 goes between tasks';
-  return linkWithin(task, to, exported, settle);
+  // Its thread is not the one that is on the stack: it calls as from JavaScript.
+  return task.stacks === null ? linkWithin(task, to, exported, settle) : linkAcross(task, other, wanted);
 }
 
 /** The function of another task in another agent, or of another kind. */
 function linkAcross(task: WasmTask, other: Task, wanted: Signature): RawFunction | string {
-  const stub = other.sync as Record<string, RawFunction>;
-  if (!Object.hasOwn(stub, wanted.name)) return `task '${other.name}' has no function '${wanted.name}'`;
-  return callOut(task, stub[wanted.name]!, wanted, `${other.name}.${wanted.name}`, true);
+  if (!Object.hasOwn(other.sync as object, wanted.name)) {
+    return `task '${other.name}' has no function '${wanted.name}'`;
+  }
+  return callOut(task, reachTask(task, other, wanted.name, wanted), wanted, `${other.name}.${wanted.name}`);
+}
+
+/** A function of another task, called by this one. On a stack of its own it waits, and not the agent. */
+function reachTask(task: WasmTask, other: Task, name: string, signature: Signature | null): RawFunction {
+  const [here, later] = [other.sync, other.async] as Record<string, RawFunction>[];
+  return reach(task, here![name]!, later![name]!, `${other.name}.${name}`, signature);
 }
 
 function linkWithin(task: WasmTask, to: WasmTask, signature: Signature, settle: () => void): RawFunction {
@@ -146,7 +186,7 @@ function capabilitiesOf(task: WasmTask, { imports = {} }: Granted, settle: () =>
 
 function methodsOf(task: WasmTask, other: Task, settle: () => void): Capability['methods'] {
   const to = wasmTasks.get(other.id);
-  if (to !== undefined) {
+  if (to !== undefined && task.stacks === null) {
     return to.signatures
       .filter(({ type, params, result }) => isWords(type) && params === null && result === null)
       .map((signature) => {
@@ -154,40 +194,66 @@ function methodsOf(task: WasmTask, other: Task, settle: () => void): Capability[
         return { name, arity: type.params.length, call: linkWithin(task, to, signature, settle) };
       });
   }
-  const stub = other.sync as Record<string, RawFunction>;
-  return Object.keys(stub).map((name) => ({
+  return Object.keys(other.sync as object).map((name) => ({
     name,
     arity: undefined,
-    call: callOut(task, stub[name]!, null, `${other.name}.${name}`, true),
+    call: reachTask(task, other, name, null),
   }));
 }
 
 /**
- * A call of a JavaScript function by a wasm task. A function of the chief runs as an upcall, on the chief's thread; a
- * stub calls as the task itself (`asTask`). What the function throws goes through the task's frames.
+ * A call of a JavaScript function by a wasm task. A function of the chief runs as an upcall, on the chief's thread; the
+ * stubs of another task, `fn` and `later`, call as the task itself. What the function throws goes through the task's
+ * frames. A promise is given as it is on a stack that can wait for it, and refused elsewhere.
+ *
+ * A dead task may go on in its frames, and its next instance has the same record: `born` tells the two apart.
  */
-function callOut(
+function reach(
   task: WasmTask,
   fn: RawFunction,
-  signature: Signature | null,
+  later: RawFunction | null,
   what: string,
-  asTask: boolean,
+  signature: Signature | null,
 ): RawFunction {
+  const { id: born, stacks } = task;
+  const isCounted = task.bounds.messages !== UNLIMITED;
   return (...words: unknown[]) => {
-    if (isGone(task)) throw gone(task, what);
-    needRoom();
-    const args = signature?.params == null ? words : valuesOf(task, signature, words as number[]);
+    if (isGone(task) || task.id !== born) throw gone(task, what);
+    const isInside = leave();
+    const thread = stacks === null ? null : stacks.current;
+    const pointer = stacks?.pointer?.value;
     const outer = agent.current;
-    agent.current = asTask ? task.tcb : agent.caller;
+    agent.current = later === null ? agent.caller : thread === null ? task.tcb : thread.tcb;
     let result: unknown;
     try {
-      result = fn(...args);
+      needRoom();
+      if (isCounted) spend(task);
+      checkDepth(task);
+      const args = signature?.params == null ? words : valuesOf(task, signature, words as number[]);
+      result = (later !== null && thread !== null ? later : fn)(...args);
     } finally {
       agent.current = outer;
+      if (stacks !== null) backTo(stacks, thread, pointer);
+      if (isInside) enter();
     }
-    if (isGone(task)) throw gone(task, what);
-    if (isThenable(result)) throw promiseToBlocked(result);
-    return signature === null ? numberOf(result, what) : resultOf(task, signature, result, what);
+    if (isThenable(result) && thread === null) throw promiseToBlocked(result);
+    if (isGone(task) || task.id !== born) throw gone(task, what);
+    return result;
+  };
+}
+
+/** The import that calls what `reach` gives: values of the task's in, a value of the import's type out. */
+function callOut(task: WasmTask, call: RawFunction, signature: Signature, what: string): RawFunction {
+  const { stacks } = task;
+  const zero = signature.type.results[0] === 'i64' ? 0n : 0;
+  return (...words: unknown[]) => {
+    const result: unknown = call(...words);
+    if (!isThenable(result)) return resultOf(task, signature, result, what);
+    const finish = ({ failed, value }: Outcome): unknown => {
+      if (failed) throw value;
+      return resultOf(task, signature, value, what);
+    };
+    return suspend(stacks!, result, finish, zero);
   };
 }
 
@@ -199,12 +265,6 @@ function valuesOf({ space }: WasmTask, { params }: Signature, words: readonly nu
     const length = words[at++]!;
     return letter === 's' ? takeString(space, address, length) : takeBytes(space, address, length);
   });
-}
-
-function numberOf(result: unknown, what: string): number {
-  if (result === undefined) return 0;
-  if (typeof result === 'number') return result;
-  throw new TypeError(`${what}: it must give a number, and gave ${result === null ? 'null' : typeof result}`);
 }
 
 function resultOf({ space }: WasmTask, { type, result: letter }: Signature, result: unknown, what: string): unknown {

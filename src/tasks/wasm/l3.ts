@@ -25,9 +25,11 @@ import {
 } from '../../layout/message.ts';
 import { TCB_SENDER } from '../../layout/tcb.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
+import { isThenable } from '../../rpc/serve.ts';
 import { gone, isGone, type RawFunction, type WasmTask } from './record.ts';
 import type { FunctionType } from './shape.ts';
 import { takeString } from './space.ts';
+import { type Outcome, suspend } from './stacks.ts';
 
 /** A function of a granted task, by number. */
 export interface Method {
@@ -77,31 +79,38 @@ export const isKernelImport = (name: string, type: FunctionType): boolean =>
 
 /** The functions of `l3` for one task. */
 export function kernelImports(task: WasmTask, granted: readonly Capability[]): Record<string, RawFunction> {
+  const { id: born, space } = task;
   let status: Result = OK;
-  const named = (address: number, length: number): string => takeString(task.space, address, length);
+  const named = (address: number, length: number): string => takeString(space, address, length);
   return {
-    self: () => task.id,
-    sender: () => (task.remoteSender === 0 ? peek(task.tcb + TCB_SENDER) : task.remoteSender),
+    self: () => task.stacks?.current?.id ?? task.id,
+    sender: () =>
+      task.stacks?.current?.sender ?? (task.remoteSender === 0 ? peek(task.tcb + TCB_SENDER) : task.remoteSender),
     status: () => status,
     task: (address, length) => granted.findIndex(({ name }) => name === named(address, length)),
     method: (handle, address, length) =>
       granted[handle]?.methods.findIndex(({ name }) => name === named(address, length)) ?? -1,
     call: (handle, number, ...args) => {
-      if (isGone(task)) throw gone(task, 'call');
+      if (isGone(task) || task.id !== born) throw gone(task, 'call');
       const method = granted[handle]?.methods[number];
       if (method === undefined || (method.arity ?? args.length) !== args.length) {
         status = NO_SUCH_METHOD;
         return 0;
       }
+      const answer = ({ failed, value }: Outcome): number => {
+        const isNumber = !failed && (typeof value === 'number' || value === undefined);
+        status = isNumber ? OK : value instanceof IpcError ? (RESULTS[value.code] ?? THREW) : THREW;
+        return isNumber ? (value ?? 0) : 0;
+      };
+      let result: unknown;
       try {
-        status = OK;
-        return method.call(...args) ?? 0;
+        result = method.call(...args);
       } catch (error) {
         // Its own end, and that of the stack, are not answers.
-        if (isGone(task) || error instanceof RangeError) throw error;
-        status = error instanceof IpcError ? (RESULTS[error.code] ?? THREW) : THREW;
-        return 0;
+        if (isGone(task) || task.id !== born || error instanceof RangeError) throw error;
+        return answer({ failed: true, value: error });
       }
+      return isThenable(result) ? suspend(task.stacks!, result, answer, 0) : answer({ failed: false, value: result });
     },
   };
 }

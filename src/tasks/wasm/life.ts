@@ -24,20 +24,23 @@ import {
 } from '../../layout/task.ts';
 import { homeWaiting, running, TCB_ID, TCB_STATE, tcbOf, type ThreadId } from '../../layout/tcb.ts';
 import { registers } from '../../platform/atomics.ts';
-import { R_SENDER } from '../../layout/message.ts';
-import { makeTarget } from '../../rpc/call.ts';
+import { NEVER, R_SENDER } from '../../layout/message.ts';
+import { makeTarget, plainOptions } from '../../rpc/call.ts';
 import { removeLocalExports, serve, setLocalExports } from '../../rpc/serve.ts';
 import type { TaskExit } from '../../rpc/types.ts';
 import { agent, holder } from '../../user/agent.ts';
 import { ringRestarts, setReason } from '../../user/incarnations.ts';
 import type { Start } from '../host.ts';
-import type { Compiled } from './compile.ts';
+import { type Compiled, taskBoundsOf } from './compile.ts';
 import { dropCopiers } from './copier.ts';
-import { importsFor } from './imports.ts';
+import { guarded, guardedFunction } from './guard.ts';
+import { byName, importsFor, throughStubs } from './imports.ts';
 import { Exit, faultText, type RawFunction, type Slot, stack, wasmTasks, type WasmTask } from './record.ts';
 import { needRoom } from './room.ts';
 import { isCallable, type Signature, signatureOf } from './signature.ts';
 import { makeSpace } from './space.ts';
+import type { Files } from './wasi-files.ts';
+import { callLater, endLane, endStacks, makeLane, makeStacks, setPointer, startWaiting } from './stacks.ts';
 import { makeSlot, makeSwitch } from './switch.ts';
 import { performance, setImmediate } from '../../platform/timers.ts';
 
@@ -77,11 +80,12 @@ function signaturesOf({ shape }: Compiled): Signature[] {
 
 const ALLOC = 'l3_alloc';
 const INITIALIZE = '_initialize';
+const STACK_POINTER = '__stack_pointer';
 /** Called by the kernel, and by nobody else. */
 const OWN_EXPORTS: ReadonlySet<string> = new Set([ALLOC, INITIALIZE]);
 
 /** Makes the task of a start. Throws what keeps it from running. */
-export function begin(start: Start, compiled: Compiled): Hosted {
+export function begin(start: Start, compiled: Compiled, files: Files | null): Hosted {
   const { promise, resolve } = Promise.withResolvers<TaskExit>();
   const signatures = signaturesOf(compiled);
   const task: WasmTask = {
@@ -98,6 +102,12 @@ export function begin(start: Start, compiled: Compiled): Hosted {
     slots: new Set(),
     links: [],
     remoteSender: 0,
+    stacks: null,
+    lane: makeLane(),
+    files,
+    bounds: taskBoundsOf(start.options),
+    callsLeft: 0,
+    countedFrom_ms: Number.NEGATIVE_INFINITY,
   };
   const stubs = signatures.map((signature) => {
     const arity = (signature.params ?? signature.type.params).length;
@@ -108,7 +118,9 @@ export function begin(start: Start, compiled: Compiled): Hosted {
   const made = { task, start, compiled, exited: promise, exit: resolve, stubs, restarts: [] };
   setLocalExports(start.taskId, {
     names: signatures.map(({ name }) => name),
-    functions: stubs.map((slot) => fromElsewhere(task, slot)),
+    functions: stubs.map((slot, i) =>
+      start.options.thread === 'jspi' ? laterFromElsewhere(task, signatures[i]!) : fromElsewhere(task, slot),
+    ),
     streams: [],
   });
   instantiate(made);
@@ -119,19 +131,25 @@ export function begin(start: Start, compiled: Compiled): Hosted {
 
 /** Makes the instance, and opens the task's thread. Throws what the module threw, and why it may not be. */
 function instantiate({ task, start, compiled }: Hosted): void {
-  const { module, shape, bounds } = compiled;
-  const imports = importsFor(task, shape, start.options, bounds, settle);
-  const imported = shape.imports.find(({ kind }) => kind === 'memory');
-  if (imported !== undefined) task.space.memory = imports[imported.module]![imported.name] as WebAssembly.Memory;
+  const { module, shape, bounds, stubs } = compiled;
+  if (stubs !== null) task.stacks = makeStacks(task, start.options.concurrency ?? 1, settle);
+  const found = importsFor(task, shape, start.options, bounds, settle);
+  const imported = found[shape.imports.findIndex(({ kind }) => kind === 'memory')];
+  if (imported instanceof WebAssembly.Memory) task.space.memory = imported;
+  const imports = stubs === null ? byName(shape, found) : throughStubs(task.stacks!, stubs, found);
   // The module's start function may call what it imports.
   wasmTasks.set(task.id, task);
-  const { exports } = new WebAssembly.Instance(module, imports as WebAssembly.Imports);
+  const { time_ms } = task.bounds;
+  const within = <T>(run: () => T): T => (time_ms === 0 ? run() : (guarded(task, time_ms, run) as T));
+  const { exports } = within(() => new WebAssembly.Instance(module, imports as WebAssembly.Imports));
   if (shape.memory !== null) task.space.memory = exports[shape.memory] as WebAssembly.Memory;
   const alloc = shape.exports.find(({ name }) => name === ALLOC);
   const isAlloc = alloc !== undefined && String(alloc.type.params) === 'i32' && String(alloc.type.results) === 'i32';
-  task.space.alloc = isAlloc ? (exports[ALLOC] as (length: number) => number) : null;
+  const allocator = exports[ALLOC] as (length: number) => number;
+  task.space.alloc = !isAlloc ? null : time_ms === 0 ? allocator : guardedFunction(task, time_ms, allocator);
   task.exports = exports as Record<string, RawFunction>;
-  (exports[INITIALIZE] as RawFunction | undefined)?.();
+  within(() => (exports[INITIALIZE] as RawFunction | undefined)?.());
+  if (task.stacks !== null) setPointer(task.stacks, exports[STACK_POINTER]);
   settle();
   startPassive(task.tcb, () => serveElsewhere(task));
   store(recordOf(task) + TASK_STATE, TASK_ALIVE);
@@ -166,6 +184,15 @@ function fromElsewhere(task: WasmTask, slot: Slot): RawFunction {
     }
   };
 }
+
+/** The same on a stack of its own: the answer comes later. */
+const laterFromElsewhere =
+  (task: WasmTask, signature: Signature): RawFunction =>
+  (...args: unknown[]) =>
+    callLater(task, signature, NO_OPTIONS, args, true);
+
+/** Whoever calls from elsewhere keeps its own time. */
+const NO_OPTIONS = plainOptions(NEVER);
 
 /** Acts upon the faults that were noted, if the stack has room for it; else it is tried again. */
 function settle(): void {
@@ -208,6 +235,7 @@ function tearDown({ task }: Hosted): void {
   const record = recordOf(task);
   wasmTasks.delete(task.id);
   endBody(task.tcb);
+  endStacks(task);
   repairTask(record, holder());
   freeThreads(record, holder());
   silence(task);
@@ -239,6 +267,7 @@ function restarted(one: Hosted): boolean {
   }
   poke(record + TASK_RESTARTS, peek(record + TASK_RESTARTS) + 1);
   ringRestarts();
+  startWaiting(task);
   return true;
 }
 
@@ -254,8 +283,10 @@ export function end(one: Hosted, exit: TaskExit): void {
   poke(record + TASK_RESTART, 0);
   setReason(record, exit.reason);
   tearDown(one);
+  endLane(task);
   freeTask(record);
   ringRestarts();
+  void task.files?.server.kill();
   one.exit(exit);
 }
 

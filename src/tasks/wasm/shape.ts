@@ -7,9 +7,9 @@
  * `limited` gives the bytes with the growth of memory and tables bounded: a module's own `memory.grow` asks nobody, so
  * the bound must stand in the module.
  */
+import { HEADER_BYTES, numberBytes, Reader, sectionsOf, type ValueType } from './sections.ts';
 
-/** A value type by its name; `other` are vectors and references, which never cross a border. */
-export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'other';
+export type { ValueType } from './sections.ts';
 
 export interface FunctionType {
   readonly params: readonly ValueType[];
@@ -28,6 +28,9 @@ export interface Import {
   readonly kind: 'function' | 'table' | 'memory' | 'global' | 'tag';
   readonly type: FunctionType | null;
   readonly limits: Limits | null;
+  /** Where the bytes stand that say what it is, behind its two names. */
+  readonly from: number;
+  readonly end: number;
 }
 
 export interface Export {
@@ -43,6 +46,9 @@ export interface Shape {
   readonly memory: string | null;
   /** What a task may not contain, each with the reason; empty is well. */
   readonly refused: readonly string[];
+  /** How many types and functions there are, those that are imported among them. */
+  readonly types: number;
+  readonly functions: number;
 }
 
 export const typeText = ({ params, results }: FunctionType): string =>
@@ -57,56 +63,11 @@ const SECTION_TABLE = 4;
 const SECTION_MEMORY = 5;
 const SECTION_EXPORT = 7;
 const SECTION_TAG = 13;
-const HEADER_BYTES = 8;
 /** Exceptions are objects of the agent's heap, which no limit of ours counts: they stay small. */
 const TAG_PARAMS_MAX = 16;
 const FUNCREF = 0x70;
 
-const VALUE_TYPES: Record<number, ValueType> = { 0x7f: 'i32', 0x7e: 'i64', 0x7d: 'f32', 0x7c: 'f64' };
 const IMPORT_KINDS = ['function', 'table', 'memory', 'global', 'tag'] as const;
-const text = new TextDecoder();
-
-/** Reads a module's bytes from front to back. */
-class Reader {
-  private readonly bytes: Uint8Array;
-  at: number;
-
-  constructor(bytes: Uint8Array, at: number) {
-    this.bytes = bytes;
-    this.at = at;
-  }
-
-  byte(): number {
-    return this.bytes[this.at++] ?? 0;
-  }
-
-  /** An unsigned LEB128 number; those above 2^53 lose digits, and are refused as too large wherever they are read. */
-  number(): number {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = this.byte();
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-  }
-
-  name(): string {
-    const length = this.number();
-    this.at += length;
-    return text.decode(this.bytes.subarray(this.at - length, this.at));
-  }
-
-  valueType(): ValueType {
-    const byte = this.byte();
-    // A reference with its heap type spelt out: a signed LEB128 number follows.
-    if (byte === 0x63 || byte === 0x64) this.number();
-    return VALUE_TYPES[byte] ?? 'other';
-  }
-
-  valueTypes(): ValueType[] {
-    return Array.from({ length: this.number() }, () => this.valueType());
-  }
-}
 
 /** Thrown where the bytes go on in a way that is not read here; the reason stands in `refused`. */
 const UNREAD = Symbol('unread');
@@ -149,16 +110,8 @@ export function shapeOf(bytes: Uint8Array): Shape {
     if (error !== UNREAD) throw error;
   }
   const { imports, exports, memory, refused } = draft;
-  return { imports, exports, memory, refused: [...new Set(refused)] };
-}
-
-function* sectionsOf(bytes: Uint8Array): Generator<{ id: number; start: number; from: number; end: number }> {
-  for (let at = HEADER_BYTES; at < bytes.length;) {
-    const reader = new Reader(bytes, at + 1);
-    const length = reader.number();
-    yield { id: bytes[at]!, start: at, from: reader.at, end: reader.at + length };
-    at = reader.at + length;
-  }
+  const counts = { types: draft.types.length, functions: draft.functions.length };
+  return { imports, exports, memory, refused: [...new Set(refused)], ...counts };
 }
 
 function readTypes(reader: Reader, draft: Draft): void {
@@ -188,6 +141,7 @@ function readImports(reader: Reader, draft: Draft): void {
   for (let left = reader.number(); left > 0; left--) {
     const module = reader.name();
     const name = reader.name();
+    const from = reader.at;
     const kind = IMPORT_KINDS[reader.byte()]!;
     let type: FunctionType | null = null;
     let limits: Limits | null = null;
@@ -201,7 +155,7 @@ function readImports(reader: Reader, draft: Draft): void {
       reader.valueType();
       reader.byte();
     }
-    draft.imports.push({ module, name, kind, type, limits });
+    draft.imports.push({ module, name, kind, type, limits, from, end: reader.at });
   }
 }
 
@@ -278,13 +232,20 @@ function limitsIn(bytes: Uint8Array, id: number, from: number): Limits[] {
   return Array.from({ length: reader.number() }, () => read(reader, scrap));
 }
 
-/** The same module, its own memories and tables bounded. For modules of which nothing was refused. */
-export function limited(bytes: Uint8Array, { pages, elements }: Bounds): Uint8Array<ArrayBuffer> {
+/**
+ * The same module, its own memories and tables bounded, and with another section of imports if one is given. For
+ * modules of which nothing was refused.
+ */
+export function limited(
+  bytes: Uint8Array,
+  { pages, elements }: Bounds,
+  imports: readonly number[] | null = null,
+): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = [bytes.subarray(0, HEADER_BYTES)];
   for (const { id, start, from, end } of sectionsOf(bytes)) {
     const found = limitsIn(bytes, id, from);
     if (found.length === 0) {
-      parts.push(bytes.subarray(start, end));
+      parts.push(id === SECTION_IMPORT && imports !== null ? Uint8Array.from(imports) : bytes.subarray(start, end));
       continue;
     }
     const bound = id === SECTION_MEMORY ? pages : elements;
@@ -302,12 +263,4 @@ export function limited(bytes: Uint8Array, { pages, elements }: Bounds): Uint8Ar
     at += part.length;
   }
   return joined;
-}
-
-/** A number as unsigned LEB128. */
-function numberBytes(value: number): number[] {
-  const bytes: number[] = [];
-  for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) | 0x80);
-  bytes.push(value);
-  return bytes;
 }

@@ -79,9 +79,13 @@ export function checkPair(space: Space, pair: number): void {
   checkSpan(space, pairAddress(space, pair), pairLength(space, pair));
 }
 
+/** Bytes that 32 bits can name. */
+const ADDRESSES = 2 ** 32;
+
 /** Room in a space for a pair and the bytes that it names, which follow it. Returns the address of the pair. */
 export function makePair(space: Space, length: number): number {
-  const pair = allocate(space, length + 8);
+  if ((length >>> 0) + 8 > ADDRESSES) throw new RangeError(`there is no room for ${length >>> 0} bytes and their pair`);
+  const pair = allocate(space, (length + 8) | 0);
   const view = viewOf(space);
   view.writeInt32LE((pair + 8) | 0, pair);
   view.writeInt32LE(length | 0, pair + 4);

@@ -17,7 +17,6 @@
  * therefore written as plain stores, here in the text, before anything is called.
  */
 import { compileFunction } from 'node:vm';
-import { peek } from '#atomics';
 import { ANY_INDEX, UPCALL_DEPTH_MAX } from '../../layout/params.ts';
 import {
   homeWaiting,
@@ -35,10 +34,12 @@ import { words } from '../../platform/memory.ts';
 import { agent } from '../../user/agent.ts';
 import { sameClan } from '../../kernel/clan.ts';
 import { checkThread } from '../../kernel/ipc-slow.ts';
-import { DEADLOCK, DENIED, LIMIT, NEVER, OK } from '../../layout/message.ts';
+import { DEADLOCK, DENIED, NEVER, OK } from '../../layout/message.ts';
 import { failure } from '../../rpc/failure.ts';
+import { IpcError } from '../../rpc/ipc-error.ts';
 import { copyBetween } from './copier.ts';
-import { gone, isGone, type RawFunction, type Slot, stack, type WasmTask } from './record.ts';
+import { guardedFunction } from './guard.ts';
+import { gone, isGone, isOpen, type RawFunction, spend, UNLIMITED, type Slot, stack, type WasmTask } from './record.ts';
 import { isSpan, type Signature } from './signature.ts';
 import {
   allocate,
@@ -87,20 +88,26 @@ export function makeSwitch(sides: Sides, settle: Settle): RawFunction {
   const waits =
     from === null ? `${homeWaiting(0, to.id)} | (me & ${STATE_GENERATION})` : String(homeWaiting(from.id, to.id));
   const { tcb } = to;
+  const spends = from !== null && from.bounds.messages !== UNLIMITED;
+  const depthMax = from === null ? UPCALL_DEPTH_MAX : from.bounds.depth;
+  // A passive activation among threads with stacks of their own is on none of them.
+  const hasStacks = to.stacks !== null;
   const text = `
     return (${params.join(', ')}) => {
       ${before}
+      ${spends ? 'spend(from);' : ''}
       ${from === null ? `const self = agent.current; const me = words[self + ${TCB_ID}];` : ''}
       const runs = ${runs};
       const waits = ${waits};
       if (words[${tcb + TCB_ID}] !== ${to.id} || words[${tcb + TCB_STATE}] !== ${homeWaiting(to.id, ANY_INDEX)}
-        ${from === null ? '' : `|| words[${self}] !== runs`}) return refuse();
+        ${from === null ? '' : `|| words[${self}] !== runs`} ${hasStacks ? '|| stacks.active >= stacks.limit' : ''}) return refuse();
       const chief = words[${tcb + TCB_CHIEF}];
       const own = words[${at(TCB_CHIEF)}];
       if (chief !== own && chief !== words[${at(TCB_TASK)}] && own !== words[${tcb + TCB_TASK}]) return refuse();
       const depth = stack.depth;
-      if (depth >= ${UPCALL_DEPTH_MAX}) return refuse();
+      if (depth >= ${depthMax}) return refuse();
       stack.depth = depth + 1;
+      ${hasStacks ? 'stacks.inside++; const thread = stacks.current; const pointer = stacks.pointer?.value; stacks.current = null;' : ''}
       words[${self}] = waits;
       words[${tcb + TCB_STATE}] = ${running(to.id)};
       words[${tcb + TCB_SENDER}] = ${me};
@@ -110,6 +117,7 @@ export function makeSwitch(sides: Sides, settle: Settle): RawFunction {
         ${call}
       } catch (error) {
         stack.depth = depth;
+        ${hasStacks ? back : ''}
         stack.dying = true;
         to.faulted = true;
         to.fault = error;
@@ -117,6 +125,7 @@ export function makeSwitch(sides: Sides, settle: Settle): RawFunction {
         throw ended();
       }
       stack.depth = depth;
+      ${hasStacks ? back : ''}
       if (words[${tcb + TCB_STATE}] !== ${running(to.id)} || words[${self}] !== waits) {
         if (words[${tcb + TCB_STATE}] === ${running(to.id)}) words[${tcb + TCB_STATE}] = ${homeWaiting(to.id, ANY_INDEX)};
         if (words[${self}] === waits) words[${self}] = runs;
@@ -131,6 +140,8 @@ export function makeSwitch(sides: Sides, settle: Settle): RawFunction {
   const bound = { ...HELPERS, ...boundOf(sides, target, settle), settle };
   return (compileFunction(text, Object.keys(bound)) as RawFunction)(...Object.values(bound)) as RawFunction;
 }
+
+const back = 'stacks.inside--; stacks.current = thread; if (stacks.pointer !== null) stacks.pointer.value = pointer;';
 
 const HELPERS = {
   words,
@@ -149,11 +160,14 @@ const HELPERS = {
   copyBetween,
   bringPair,
   badArgument,
+  spend,
 };
 
 const boundOf = ({ from, to, signature }: Sides, f: RawFunction, settle: Settle): Record<string, unknown> => ({
-  f,
+  f: to.bounds.time_ms === 0 ? f : guardedFunction(to, to.bounds.time_ms, f),
+  from,
   to,
+  stacks: to.stacks,
   space: to.space,
   mine: from?.space,
   signature,
@@ -178,8 +192,11 @@ function refuse(from: WasmTask | null, to: WasmTask, { name }: Signature, settle
   const calling = { task: target.name, taskId: to.taskId, method: name, timeout_ms: NEVER, began_ms: NEVER };
   if (known !== OK) throw failure(known, calling);
   if (!sameClan(self, to.tcb)) throw failure(DENIED, calling);
-  const isOpen = peek(to.tcb + TCB_STATE) === homeWaiting(to.id, ANY_INDEX);
-  throw failure(isOpen ? LIMIT : DEADLOCK, calling);
+  const { stacks } = to;
+  const isFull = stacks !== null && stacks.active >= stacks.limit;
+  if (isFull || !isOpen(to)) throw failure(DEADLOCK, calling);
+  const text = `${target.name}.${name}(): ${stack.depth} activations on the stack, and there may be no more`;
+  throw new IpcError('ERR_IPC_LIMIT', text, { task: target.name, method: name });
 }
 
 /** Numbers as JavaScript's own interface converts them; what is none is refused before anything is called. */
@@ -243,6 +260,31 @@ function bringPair(from: Space, pair: number, to: Space): number {
   if (pairLength(from, pair) !== length) throw new RangeError('the result changed while it was received');
   copyBetween(to, copy + 8, from, pairAddress(from, pair), length);
   return copy;
+}
+
+/** Checks arguments as a switch from JavaScript does. */
+export function checkArguments(task: string, signature: Signature, args: readonly unknown[]): void {
+  (signature.params ?? signature.type.params).forEach((kind, i) => {
+    const value = args[i];
+    const isFine =
+      kind === 's'
+        ? typeof value === 'string'
+        : kind === 'b'
+          ? value instanceof Uint8Array
+          : typeof value === (kind === 'i64' ? 'bigint' : 'number');
+    if (!isFine) throw badArgument(task, signature, i, value);
+  });
+}
+
+/** Puts arguments that have been checked into a space, as a switch does; gives the parameters of the function. */
+export function putArguments(space: Space, { params, type }: Signature, args: readonly unknown[]): unknown[] {
+  return (params ?? type.params).flatMap((kind, i) => {
+    const value = args[i];
+    if (kind !== 's' && kind !== 'b') return [value];
+    const length = kind === 's' ? bytesIn(value as string) : (value as Uint8Array).length;
+    const put = kind === 's' ? putString : putBytes;
+    return [put(space, value as never, length), length];
+  });
 }
 
 const MEANING = { s: 'a string', b: 'a Uint8Array', i64: 'a bigint' } as const;

@@ -4,12 +4,15 @@
  * Every other function of preview 1 is there, for a linker names more than a program uses, and answers that it is not.
  *
  * `node:wasi` is not used: Node documents it as no security boundary. The implementations in JavaScript that are kept
- * in npm hold a file system of the guest's making in the host's heap without a bound, which is a way out of the
- * guest's memory limit. What is left without files is small enough to be seen to be right.
+ * in npm hold a file system of the guest's making in the host's heap without a bound, or make room there for as much
+ * as the guest says it wants to read, which is a way out of the guest's memory limit. What is left without files is
+ * small enough to be seen to be right; with `preopens` those of wasi-files.ts come before them.
  */
-import { Exit, type RawFunction, type WasmTask } from './record.ts';
+import { enter, leave } from './guard.ts';
+import { Exit, gone, isGone, type RawFunction, type WasmTask } from './record.ts';
 import { needRoom } from './room.ts';
-import { checkSpan, viewOf } from './space.ts';
+import { checkSpan, type Space, viewOf } from './space.ts';
+import { fileImports } from './wasi-files.ts';
 import { performance } from '../../platform/timers.ts';
 
 export const WASI_MODULE = 'wasi_snapshot_preview1';
@@ -36,18 +39,44 @@ const ABSENT =
 
 const isOutput = (file: number): boolean => file === 1 || file === 2;
 
-/** The functions of WASI for one task. Addresses beyond its memory throw, which is its fault and its end. */
+/** Runs code of the host for a task that has not ended, with room on the stack, uninterrupted. */
+type Outside = (run: () => number) => number;
+
+function outsideOf(task: WasmTask): Outside {
+  const { id: born } = task;
+  return (run) => {
+    if (isGone(task) || task.id !== born) throw gone(task, 'wasi');
+    const isInside = leave();
+    try {
+      needRoom();
+      return run();
+    } finally {
+      if (isInside) enter();
+    }
+  };
+}
+
+/** The functions of WASI for an instance: those of files are in front of the others where files were granted. */
 export function wasiImports(task: WasmTask): Record<string, RawFunction> {
+  const outside = outsideOf(task);
+  const plain = plainImports(task, outside);
+  return task.files === null ? plain : { ...plain, ...fileImports(task, task.files, plain, outside) };
+}
+
+/** The functions without files, for one task. Addresses beyond its memory throw, which is its fault and its end. */
+function plainImports(task: WasmTask, outside: Outside): Record<string, RawFunction> {
+  // Frames of an instance that has ended never see the memory of the next.
+  const { space } = task;
   const at = (address: number, length: number): number => {
-    checkSpan(task.space, address, length);
+    checkSpan(space, address, length);
     return address >>> 0;
   };
   const put = (address: number, value: number): number => {
-    viewOf(task.space).writeUInt32LE(value >>> 0, at(address, 4));
+    viewOf(space).writeUInt32LE(value >>> 0, at(address, 4));
     return SUCCESS;
   };
   const putLong = (address: number, value: bigint): number => {
-    viewOf(task.space).writeBigUInt64LE(value, at(address, 8));
+    viewOf(space).writeBigUInt64LE(value, at(address, 8));
     return SUCCESS;
   };
   const none = (count: number, size: number): number => put(count, 0) || put(size, 0);
@@ -68,7 +97,7 @@ export function wasiImports(task: WasmTask): Record<string, RawFunction> {
     fd_fdstat_get: (file, address) => {
       if (file < 0 || file > 2) return BAD_FILE;
       const start = at(address, 24);
-      const view = viewOf(task.space);
+      const view = viewOf(space);
       view.fill(0, start, start + 24);
       view[start] = CHARACTER_DEVICE;
       if (isOutput(file)) view.writeBigUInt64LE(RIGHT_WRITE, start + 8);
@@ -81,8 +110,7 @@ export function wasiImports(task: WasmTask): Record<string, RawFunction> {
     fd_write: (file, vectors, count, address) => {
       if (!isOutput(file)) return BAD_FILE;
       if (count < 0 || count > VECTORS_MAX) return INVALID;
-      needRoom();
-      return put(address, writeVectors(task, file, at(vectors, count * 8), count));
+      return outside(() => put(address, writeVectors(space, file, at(vectors, count * 8), count)));
     },
     proc_exit: (code) => {
       throw new Exit(code);
@@ -91,22 +119,24 @@ export function wasiImports(task: WasmTask): Record<string, RawFunction> {
       if (length >>> 0 > RANDOM_MAX) return INVALID;
       const start = at(address, length);
       // Loaded when it is asked for: it takes longer to load than all of a task's own code.
-      process.getBuiltinModule('node:crypto').randomFillSync(viewOf(task.space), start, length);
-      return SUCCESS;
+      return outside(() => {
+        process.getBuiltinModule('node:crypto').randomFillSync(viewOf(space), start, length);
+        return SUCCESS;
+      });
     },
     sched_yield: () => SUCCESS,
   };
 }
 
 /** Writes what the vectors name, up to a limit; the caller is told how much that was, and writes again. */
-function writeVectors(task: WasmTask, file: number, vectors: number, count: number): number {
+function writeVectors(space: Space, file: number, vectors: number, count: number): number {
   const parts: Buffer[] = [];
   let total = 0;
   for (let i = 0; i < count && total < WRITE_MAX; i++) {
-    const view = viewOf(task.space);
+    const view = viewOf(space);
     const address = view.readUInt32LE(vectors + i * 8);
     const length = view.readUInt32LE(vectors + i * 8 + 4);
-    checkSpan(task.space, address, length);
+    checkSpan(space, address, length);
     const taken = Math.min(length, WRITE_MAX - total);
     parts.push(Buffer.from(view.subarray(address, address + taken)));
     total += taken;
