@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { boot, IpcError } from '../../src/index.ts';
 import type { Task } from '../../src/index.ts';
 import { verify } from '../../src/kernel/verify.ts';
+import { heedful } from '../../src/tasks/wasm/interrupts.ts';
 import { excessOf, limited, shapeOf } from '../../src/tasks/wasm/shape.ts';
 import { ALLOC, CALLS } from '../conformance/fixtures/wat.ts';
 import { wasm, wat } from '../support/wat.ts';
@@ -225,7 +226,7 @@ void test('random modules on every kind of thread end in an answer or in their o
       await attacker?.kill();
       await neighbour.kill();
     }),
-    { numRuns: 300, ...limits, interruptAfterTimeLimit: Number(process.env.FUZZ_MS ?? 3000) },
+    { numRuns: 300, ...limits, interruptAfterTimeLimit: Number(process.env.FUZZ_MS ?? 2000) },
   );
   assert.ok(spawned > 0);
   assert.equal(bystander.alive, true);
@@ -258,8 +259,11 @@ void test('what V8 takes for a module is read to its end, and stays the same mod
       );
       const bounds = { pages: 65_536, elements: 10_000_000 };
       if (excessOf(bytes, bounds).length > 0) return;
-      const again = new WebAssembly.Module(limited(bytes, bounds));
+      const kept = limited(bytes, bounds);
+      const again = new WebAssembly.Module(kept);
       assert.deepEqual(WebAssembly.Module.exports(again), WebAssembly.Module.exports(module));
+      const heeding = heedful(kept, shape.types, shape.functions);
+      assert.ok(heeding === null || WebAssembly.validate(heeding), 'it can no longer be interrupted');
     }),
     { numRuns: 20_000, ...limits },
   );

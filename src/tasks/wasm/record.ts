@@ -6,6 +6,7 @@ import { peek } from '#atomics';
 import { ANY_INDEX } from '../../layout/params.ts';
 import type { TaskId } from '../../layout/task.ts';
 import { homeWaiting, type Tcb, TCB_ID, TCB_STATE, type ThreadId } from '../../layout/tcb.ts';
+import { performance } from '../../platform/timers.ts';
 import type { Target } from '../../rpc/call.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
 import type { Signature } from './signature.ts';

@@ -25,6 +25,7 @@ import { endCallOf, type Options } from '../../rpc/call.ts';
 import { type Calling, failure } from '../../rpc/failure.ts';
 import { type Entry, Fifo, NOWHERE } from '../../rpc/fifo.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
+import { clearTimeout, setImmediate, setTimeout } from '../../platform/timers.ts';
 import { agent, holder, idOf } from '../../user/agent.ts';
 import { gone, isGone, type RawFunction, stack, type WasmTask } from './record.ts';
 import type { Signature } from './signature.ts';
