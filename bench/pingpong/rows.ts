@@ -222,7 +222,7 @@ const wasm: readonly Row[] = [
     apart: true,
   },
   {
-    name: 'local.wasm',
+    name: 'wasm.local',
     group: 'wasm',
     unit: ROUND,
     floor: WASM_FLOOR,

@@ -94,12 +94,12 @@ async function measureStacks(context: Context, system: System): Promise<void> {
 }
 
 async function measureLocal(context: Context, system: System, spawn: Spawn): Promise<void> {
-  if (!context.wants('local.wasm')) return;
+  if (!context.wants('wasm.local')) return;
   const callee = await spawn(NAME);
   const url = moduleUrl('workers/wasm-client.ts');
   const local = await system.spawn<typeof import('../../workers/wasm-client.ts')>(url, { kind: 'local' });
   const side = timed((count) => void local.sync.callWasm(NAME, count));
-  await context.measure('local.wasm', side, wasmFloor(2));
+  await context.measure('wasm.local', side, wasmFloor(2));
   await local.kill();
   await callee.kill();
 }
