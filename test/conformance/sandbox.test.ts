@@ -111,6 +111,10 @@ systemTest('SBX0030 sandbox: values cross exactly, both ways', async (system) =>
   assert.ok(error instanceof RangeError);
   assert.deepEqual([error.message, (error as any).code, (error.cause as Error).message], ['far', 'E_FAR', 'deep']);
   assert.equal(t.sync.echo(1, 2, 3), 1);
+  const into = new Uint8Array(8);
+  const placed = t.with({ into }).sync.echo(new Uint8Array([7, 8])) as Uint8Array;
+  assert.deepEqual([placed.buffer === into.buffer, [...into.subarray(0, 3)]], [true, [7, 8, 0]]);
+  assert.equal((await rejectionOf(t.with({ into }).async.echo(new Uint8Array(9)))).code, 'ERR_IPC_OVERFLOW');
   const many = Array.from({ length: 40 }, (_, i) => i);
   assert.equal((await system.spawn(script('export const f = (...a) => a.length'), { engine })).sync.f(...many), 40);
 });

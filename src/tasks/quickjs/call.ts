@@ -18,9 +18,18 @@ import { freeBox, type Vm } from './vm.ts';
 
 /** The two stubs of an export. */
 export function stubsFor(script: Script, name: string, options: Options): { sync: AnyFunction; async: AnyFunction } {
+  const { bytes } = options;
+  if (bytes === null) {
+    return {
+      sync: (...args) => callSync(script, name, options, args),
+      async: (...args) => callAsync(script, name, options, args),
+    };
+  }
+  // Byte arrays are copied anyway: only where a result goes makes a difference.
+  const named = { task: script.target.name, method: name };
   return {
-    sync: (...args) => callSync(script, name, options, args),
-    async: (...args) => callAsync(script, name, options, args),
+    sync: (...args) => bytes.place(callSync(script, name, options, args), named),
+    async: async (...args) => bytes.place(await callAsync(script, name, options, args), named),
   };
 }
 
