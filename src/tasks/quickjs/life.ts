@@ -6,6 +6,7 @@ import { peek, poke, store } from '#atomics';
 import { endBody, startPassive } from '../../kernel/dispatch.ts';
 import { freeThreads, repairTask } from '../../kernel/fault.ts';
 import { createThread, freeTask, giveWindow } from '../../kernel/tcb.ts';
+import { NEVER } from '../../layout/message.ts';
 import { INDEX_MASK } from '../../layout/params.ts';
 import {
   RESTART_ALWAYS,
@@ -42,6 +43,8 @@ import { Loader, readSource } from './source.ts';
 const scripts = new Map<number, Script>();
 
 const RESTARTS = { never: 0, 'on-failure': RESTART_ON_FAILURE, always: RESTART_ALWAYS };
+/** A module has at least so long to run: more is done at its start than in a call, and it is not to fail by chance. */
+const EVALUATION_MIN_ms = 1000;
 /** More restarts than these within the period are one too many: the task is given up. */
 const RESTARTS_MAX = 5;
 const RESTARTS_PERIOD_ms = 10_000;
@@ -101,7 +104,9 @@ function instantiate(script: Script): void {
   vm.guest = guestOf(script, vm, new Loader(start.options.modules), later);
   startPassive(script.tcb, () => serve(script.tcb, null, false));
   try {
-    activate(script, 'module', timeoutOf(start), evaluate, script.hostNames);
+    const timeout_ms = timeoutOf(start);
+    const limit_ms = timeout_ms === NEVER ? NEVER : Math.max(timeout_ms, EVALUATION_MIN_ms);
+    activate(script, 'module', limit_ms, evaluate, script.hostNames);
   } catch (error) {
     script.vm = null;
     if (script.active === 0) closeVm(vm);
