@@ -413,7 +413,7 @@ const floods: readonly Attack[] = [
   {
     title: 'finalizers that come back in a later call',
     text: `${attack(`let r = new FinalizationRegistry(() => { for (;;); }); globalThis.r = r; for (let i = 0; i < 1000; i++) r.register({}, i); return 1`)}
-      export const haunt = () => { let x = { r: null }; x.r = x; r.register(x, 1); x = null; const a = []; for (let i = 0; i < 3e5; i++) a.push([i]); return 2; };`,
+      export const haunt = () => { let x = { r: null }; x.r = x; globalThis.r?.register(x, 1); x = null; const a = []; for (let i = 0; i < 3e5; i++) a.push([i]); return 2; };`,
     isHaunted: true,
     ends: ['', 'ERR_IPC_TIMEOUT'],
   },

@@ -388,7 +388,7 @@ systemTest('SBX0140 sandbox: in a worker it has a processor of its own', async (
       export const loop = () => { for (;;); };`),
     {
       engine,
-      kind: 'worker',
+      thread: 'worker',
       timeout: 20_000,
       onTimeout: 'kill',
       host: { sync1: (v: number) => v * 10, later: async (v: number) => (await sleep(2), v) },
@@ -425,6 +425,7 @@ systemTest('SBX0160 sandbox: options that do not fit are refused by name', async
   assert.match(refusedBy({ engine, memory: { mb: 0 } }), /memory\.mb is 0/);
   assert.match(refusedBy({ engine, limits: { stackKb: 4096 } }), /from 16 to 512/);
   assert.match(refusedBy({ engine, limits: { cpu: 1 } }), /there is no limits\.cpu; the limits are stackKb/);
+  assert.match(refusedBy({ engine, thread: 'jspi' }), /no thread: 'jspi'/);
   assert.match(refusedBy({ engine, env: {} }), /a sandbox has no option 'env'/);
   assert.match(refusedBy({ engine, console: 'out' }), /console is out/);
   assert.match(refusedBy({ engine, modules: 5 }), /modules must be/);

@@ -52,7 +52,8 @@ function checkOptions({ options }: Start): void {
   for (const name of OTHERS) {
     if (options[name] !== undefined) throw new TypeError(`a sandbox has no option '${name}'`);
   }
-  const { modules, console } = options;
+  const { modules, console, thread } = options;
+  if (thread === 'jspi') throw new TypeError("a sandbox has no thread: 'jspi'; it may be 'passive' or 'worker'");
   if (modules !== undefined && typeof modules !== 'function' && (typeof modules !== 'object' || modules === null)) {
     throw new TypeError('modules must be an object of texts by name, or a function that gives them');
   }

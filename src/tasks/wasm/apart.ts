@@ -91,7 +91,7 @@ export function place(url: URL, kind: TaskKind, options: SpawnOptions): { url: U
 }
 
 function sandboxApart(url: URL, options: SpawnOptions): { url: URL; options: SpawnOptions } {
-  const { memory, limits, modules, console: to, host = {}, engine: _, ...rest } = options;
+  const { memory, limits, modules, console: to, host = {}, engine: _, thread: __, ...rest } = options;
   sandboxBounds({ memory, limits });
   const granted = Object.entries(host).filter(([, fn]) => typeof fn === 'function');
   const functions: Record<string, AnyFunction> = Object.fromEntries(granted);
