@@ -1,2 +1,2 @@
-export * from 'l3kernel/piscina';
-export { default } from 'l3kernel/piscina';
+import piscina = require('l3kernel/piscina');
+export = piscina.Piscina;

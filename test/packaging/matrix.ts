@@ -38,6 +38,8 @@ export interface Project {
    * places by npm's `overrides`, and must print the same.
    */
   readonly dropIns: readonly string[];
+  /** Drop-ins whose tarballs it is given beside the package's, to look at. */
+  readonly packed: readonly string[];
 }
 
 export interface Outcome {
@@ -48,7 +50,10 @@ export interface Outcome {
 interface Manifest {
   readonly scripts: { readonly check: string };
   readonly dependencies: Readonly<Record<string, string>>;
-  readonly packaging: { readonly about: string; readonly quick?: boolean; readonly dropIns?: readonly string[] };
+  readonly packaging: Partial<Omit<Project, 'name' | 'isQuick' | 'check'>> & {
+    readonly about: string;
+    readonly quick?: boolean;
+  };
 }
 
 /** Every project, the quick ones first. */
@@ -57,8 +62,8 @@ export function projects(): Project[] {
     .map((name): Project => {
       const text = readFileSync(join(projectsFolder, name, 'package.json'), 'utf8');
       const { scripts, packaging } = JSON.parse(text) as Manifest;
-      const { about, quick = false, dropIns = [] } = packaging;
-      return { name, about, isQuick: quick, check: scripts.check, dropIns };
+      const { about, quick = false, dropIns = [], packed = [] } = packaging;
+      return { name, about, isQuick: quick, check: scripts.check, dropIns, packed };
     })
     .toSorted((a, b) => Number(b.isQuick) - Number(a.isQuick));
 }
@@ -99,6 +104,9 @@ export class Matrix {
     cpSync(join(projectsFolder, project.name), folder, { recursive: true });
     if (!ours) return folder;
     cpSync(this.tarball('.'), join(folder, 'l3kernel.tgz'));
+    for (const name of project.packed) {
+      cpSync(this.tarball(join('packages', name)), join(folder, `l3kernel-${name}.tgz`));
+    }
     if (project.dropIns.length === 0) return folder;
     const path = join(folder, 'package.json');
     const manifest = JSON.parse(readFileSync(path, 'utf8')) as Manifest;

@@ -1,0 +1,2 @@
+import makeSynchronized = require('l3kernel/make-synchronized');
+export = makeSynchronized;

@@ -1,0 +1,2 @@
+export * from 'l3kernel/piscina';
+export { default } from 'l3kernel/piscina';
