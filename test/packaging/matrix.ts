@@ -25,7 +25,7 @@ import { build } from '../compat/project.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const projectsFolder = fileURLToPath(new URL('projects', import.meta.url));
 const INSTALL_ms = 240_000;
-const CHECK_ms = 90_000;
+const CHECK_ms = 180_000;
 
 export interface Project {
   readonly name: string;
