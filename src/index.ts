@@ -23,6 +23,7 @@ export type {
   CallOptions,
   ConsoleLevel,
   Here,
+  Instances,
   IpcErrorCode,
   Limits,
   SandboxLimits,

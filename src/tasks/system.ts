@@ -581,7 +581,15 @@ class LazyTask implements Task {
   }
 
   get async(): Stubs['async'] {
-    return this.started?.async ?? lazyStub(async (name, args) => invoke((await this.taskLater()).async, name, args));
+    return (
+      this.started?.async ??
+      lazyStub((name, args) =>
+        promiseOrStream(
+          this.taskLater().then((task) => invoke(task.async, name, args)),
+          name,
+        ),
+      )
+    );
   }
 
   with(options: CallOptions): Stubs {
@@ -589,9 +597,12 @@ class LazyTask implements Task {
     let stubs: Stubs | null = null;
     return {
       sync: lazyStub((name, args) => invoke((stubs ??= this.task().with(options)).sync, name, args)),
-      async: lazyStub(async (name, args) => {
-        stubs ??= (await this.taskLater()).with(options);
-        return invoke(stubs.async, name, args);
+      async: lazyStub((name, args) => {
+        const call = async (): Promise<unknown> => {
+          stubs ??= (await this.taskLater()).with(options);
+          return invoke(stubs.async, name, args);
+        };
+        return promiseOrStream(call(), name);
       }),
     };
   }
@@ -629,6 +640,33 @@ class LazyTask implements Task {
 
 const invoke = (stub: unknown, name: string, args: unknown[]): unknown =>
   (stub as Record<string, (...args: unknown[]) => unknown>)[name]!(...args);
+
+/**
+ * Until a task is there nobody knows which of its exports are generator functions: a call of one is the promise of its
+ * result, and the stream that it may turn out to be.
+ */
+function promiseOrStream(result: Promise<unknown>, name: string): Promise<unknown> {
+  const step =
+    (method: 'next' | 'return' | 'throw') =>
+    async (...given: unknown[]): Promise<unknown> => {
+      const stream = (await result) as
+        | Record<string, ((...given: unknown[]) => unknown) | undefined>
+        | null
+        | undefined;
+      if (typeof stream?.[method] !== 'function') throw new TypeError(`${name}() gives a value, and no stream`);
+      return stream[method](...given);
+    };
+  const methods = {
+    next: step('next'),
+    return: step('return'),
+    throw: step('throw'),
+    [Symbol.asyncIterator]: () => result,
+  };
+  for (const key of Reflect.ownKeys(methods)) {
+    void Object.defineProperty(result, key, { value: methods[key as 'next'], writable: true, configurable: true });
+  }
+  return result;
+}
 
 /** Stands for a stub whose task has not been started: any name may be one of its functions until it is known. */
 function lazyStub(call: (name: string, args: unknown[]) => unknown): Record<string, never> {

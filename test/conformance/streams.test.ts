@@ -6,12 +6,12 @@ import assert from 'node:assert/strict';
 import { setFlagsFromString } from 'node:v8';
 import { ReadableStream } from 'node:stream/web';
 import { runInNewContext } from 'node:vm';
-import { IpcError } from '../../src/index.ts';
+import { IpcError, task } from '../../src/index.ts';
 import type { Task } from '../../src/index.ts';
 import { STREAMS_OPEN_MAX } from '../../src/layout/params.ts';
 import { openIterators } from '../../src/rpc/generators.ts';
 import { openStreams } from '../../src/rpc/streams.ts';
-import { fixture, rejectionOf, sleep, systemTest, thrownBy, until } from './support.ts';
+import { fixture, guarded, rejectionOf, sleep, systemTest, thrownBy, until } from './support.ts';
 
 const url = fixture('streams.ts');
 type Streams = typeof import('./fixtures/streams.ts');
@@ -343,6 +343,7 @@ systemTest('streams between workers; those of a consumer that ends are freed', a
   await assert.rejects(consumer.async.leaveOpen('numbers'), { code: 'ERR_IPC_PEER_GONE' });
   // The generator's task waits in place meanwhile: asking it would be what wakes it.
   await sleep(700);
+  while (t.sync.counts().ended === before) await sleep(300);
   assert.equal(t.sync.counts().ended, before + 1);
 });
 
@@ -371,4 +372,23 @@ systemTest('a shutdown with open streams leaves nothing, and ends them', async (
   }
   assert.equal(openIterators(), 0);
   await until(() => openStreams() === 0);
+});
+
+guarded('streams of a task that their calls start', async () => {
+  for (const options of [{}, { batch: 3 }]) {
+    const t = task<Streams>(url);
+    const { async } = t.with(options);
+    assert.deepEqual(await collect(async.numbersLater(4)), [0, 1, 2, 3]);
+    assert.deepEqual([...t.sync.numbers(2)], [0, 1]);
+    await t.kill();
+  }
+  const t = task<Streams>(url);
+  const stream = t.async.numbers(9);
+  const noStream = t.async.counts() as unknown as AsyncIterable<unknown>;
+  assert.deepEqual(await stream.next(), { value: 0, done: false });
+  assert.deepEqual(await stream.return('enough'), { value: 'enough', done: true });
+  await assert.rejects(collect(noStream), /counts\(\) gives a value, and no stream/);
+  assert.equal(t.sync.counts().ended, 1);
+  assert.equal(await t.async.ping(), 'pong');
+  await t.kill();
 });
