@@ -238,7 +238,10 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
     const state = load(self + TCB_STATE);
     // A send ends with the own message still in the line; anything else was written by a partner or the kernel.
     if (state === here) {
-      return phase === POLL && peek(self + TCB_SENDER) === me ? continueSend(self) : received(self);
+      if (phase === POLL && peek(self + TCB_SENDER) === me) return continueSend(self);
+      // Ended between its taking and its pieces, it owes them still: the receiver looks at nothing else.
+      if (phase === POLL && peek(self + TCB_OUT_PIECES) !== 0) continueSend(self);
+      return received(self);
     }
     const kind = state & KIND_MASK;
     if (kind === WAIT && phase === POLL) {
@@ -260,10 +263,8 @@ export function awaitMessage(self: Tcb, sendTimeout_ms: number, receiveTimeout_m
       const time_ms = now_ms();
       if (deadline_ms === NEVER) deadline_ms = time_ms + timeout_ms;
       remaining_ms = deadline_ms - time_ms;
-      if (remaining_ms <= 0) {
-        if (withdraw(self, state)) return phase === POLL ? SEND_TIMEOUT : RECEIVE_TIMEOUT;
-        continue;
-      }
+      if (remaining_ms <= 0 && withdraw(self, state)) return phase === POLL ? SEND_TIMEOUT : RECEIVE_TIMEOUT;
+      if (remaining_ms <= 0) continue;
     }
     park(self, state, remaining_ms);
   }

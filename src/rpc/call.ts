@@ -47,6 +47,7 @@ import {
   type Tcb,
   TCB_DEADLINE,
   TCB_HOME,
+  TCB_OUT_PIECES,
   TCB_SENDER,
   TCB_SINCE,
   TCB_STATE,
@@ -538,6 +539,9 @@ class PendingCall implements Watcher, Entry {
   onMessage(): void {
     const { tcb } = this;
     this.leaveUntaken();
+    // Ended between its taking and its pieces, it owes them still: the receiver looks at nothing else.
+    if (this.polls && peek(tcb + TCB_OUT_PIECES) !== 0) this.onTaken();
+    this.polls = false;
     takeMessage(tcb);
     const code = finishMessage(tcb);
     const tag = registers[R_TAG]!;

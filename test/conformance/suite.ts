@@ -6,6 +6,9 @@ import assert from 'node:assert/strict';
 import { MessageChannel } from 'node:worker_threads';
 import { boot, IpcError, lookup } from '../../src/index.ts';
 import type { System, Task } from '../../src/index.ts';
+import { takeSnapshot } from '../../src/inspect/snapshot.ts';
+import { TCB_TRANSFER, tcbOf, type ThreadId } from '../../src/layout/tcb.ts';
+import { peek } from '../../src/platform/atomics.ts';
 import { fixture, guarded, rejectionOf, sleep, systemTest, thrownBy, until } from './support.ts';
 
 export interface Kind {
@@ -353,6 +356,22 @@ function limitTests({ kind, apart }: Kind): void {
     assert.equal(polled.code, 'ERR_IPC_TIMEOUT');
     assert.equal(polled.phase, 'send');
     for (let i = 0; i < 50; i++) assert.equal(t.sync.add(i, 4), i + 4);
+  });
+
+  systemTest(`${kind}: an abort behind the taking of a long message leaves the callee whole`, async (system) => {
+    const t = await system.spawn(url, { kind });
+    const controller = new AbortController();
+    const flag = new Int32Array(new SharedArrayBuffer(4));
+    const held = t.async.hold(flag);
+    const long = rejectionOf(t.with({ signal: controller.signal }).async.echo(new Uint8Array(3 << 20)));
+    Atomics.store(flag, 0, 1);
+    Atomics.notify(flag, 0);
+    // The loop of the caller stands still while the message is taken, so that none of its bytes are sent.
+    while (!takeSnapshot().threads.some(({ id }) => peek(tcbOf(id as ThreadId) + TCB_TRANSFER) !== 0));
+    controller.abort();
+    assert.equal((await long).code, 'ERR_IPC_ABORTED');
+    await held;
+    assert.equal(await t.with({ timeout: 10_000 }).async.add(1, 2), 3);
   });
 
   systemTest(`${kind}: timeout 0 asks without waiting`, async (system) => {

@@ -145,6 +145,11 @@ export const defects: readonly Defect[] = [
     edits: [['src/kernel/window.ts', '    poke(tcb + TCB_WINDOW, 0);\n  }\n', '  }\n']],
     scenario: 'free-kill',
   },
+  {
+    about: 'a caller that was cancelled between its taking and its pieces never sent them: its receiver hung',
+    edits: [[slow, '      if (phase === POLL && peek(self + TCB_OUT_PIECES) !== 0) continueSend(self);\n', '']],
+    scenario: 'pieces-abort',
+  },
 ];
 
 /** The texts of the kernel with a defect in them. */

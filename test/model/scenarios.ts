@@ -640,6 +640,31 @@ export const scenarios: readonly Scenario[] = [
     ...strings(0, LONG, NEVER, 'client', true),
   },
   {
+    name: 'pieces-abort',
+    about: 'a call whose string goes in 3 pieces is cancelled at any moment',
+    preemptions: 2,
+    threads: 3,
+    windows: 2,
+    build(system) {
+      const main = system.task();
+      const [s, c] = [system.thread('server', main, WINDOW), system.thread('client', main, WINDOW)];
+      const a = system.thread('aborter', main);
+      return [
+        { name: 'server', program: 'serveStrings', args: [s, 1, 0], rests: true },
+        { name: 'client', program: 'callWithString', args: [c, system.idOf(s), 1, LONG, NEVER] },
+        { name: 'aborter', program: 'cancelOnce', args: [a, c] },
+      ];
+    },
+    check(end) {
+      const { served, results } = end.of('server');
+      return firstOf(
+        endedWith(end, 'client', 1, OK, ABORTED),
+        results.size > 0 && served.length === 0 ? 'the server got half a message' : null,
+        taken(end, 'server', ['client'], [OK], []),
+      );
+    },
+  },
+  {
     name: 'reuse',
     about: 'a server dies, and its record serves again at once, with a client that has the old id',
     threads: 3,
