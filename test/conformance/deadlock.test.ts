@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import type { System, Task } from '../../src/index.ts';
 import { STALL_ms } from '../../src/layout/params.ts';
-import { fixture, rejectionOf, sleep, systemTest, thrownBy } from './support.ts';
+import { fixture, rejectionOf, sleep, systemTest, thrownBy, until } from './support.ts';
 
 const url = fixture('rings.ts');
 /** Calls of the load, more of them by the environment. The watchdog is for one part of it, and machines are crowded. */
@@ -227,6 +227,15 @@ systemTest('as many handlers as it takes are no ring', async (system) => {
 
 const lines: string[] = [];
 const log = (line: string): void => void lines.push(line);
+
+systemTest('a loop that sends a long message and its receiver, which calls it in place, are a ring', async (system) => {
+  const [a, b] = await spawnRing(system, ['a', 'b']);
+  const flags = new Int32Array(new SharedArrayBuffer(8));
+  const passed = a!.async.spinThenPass('b', flags);
+  await until(() => Atomics.load(flags, 0) === 1);
+  assert.equal(await b!.async.sendLong('a', flags), 3 << 20);
+  assert.equal(await passed, 'ERR_IPC_DEADLOCK');
+});
 
 systemTest(
   'a call that takes too long is told once, with who waits for whom',

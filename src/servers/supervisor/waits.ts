@@ -117,11 +117,12 @@ function waitOf(tcb: Tcb): Wait | null {
 }
 
 /**
- * A thread that sleeps on its own state word; or one that sends a long call, sleeping on the counts of its pieces, if
- * it is one of those that never wait otherwise.
+ * A thread that sleeps on its own state word; or one that sends a long call, sleeping on the counts of its pieces, as
+ * the threads of a loop do in the midst of it.
  */
 function isInPlace(tcb: Tcb, state: number): boolean {
   if (owesPieces(tcb, state)) return false;
+  if (awaitsPieces(tcb)) return true;
   if ((state & PARKED) !== 0) return peek(tcb + TCB_BELL) === 0;
   if (peek(tcb + TCB_TRANSFER) === 0) return false;
   const task = taskAt(taskOf(tcb) & INDEX_MASK);
