@@ -5,6 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { IpcError, lookup } from '../../src/index.ts';
+import { drainInbox } from '../../src/kernel/dispatch.ts';
+import { firstInQueue } from '../../src/kernel/queue.ts';
+import { PROCESSOR_INBOX } from '../../src/layout/task.ts';
+import { agent } from '../../src/user/agent.ts';
 import { wasm, wat } from '../support/wat.ts';
 import { ALLOC, CALLS } from './fixtures/wat.ts';
 import { fixture, rejectionOf, systemTest, thrownBy, until } from './support.ts';
@@ -44,6 +48,22 @@ systemTest('wasm: an argument of another type is refused before anything runs', 
   assert.equal(t.sync.add(1, 2), 3);
   assert.equal(t.alive, true);
 });
+
+systemTest(
+  'wasm: a call of another agent that is about to be served is no deadlock for one of this agent',
+  async (system) => {
+    const t = await system.spawn(calls, { kind, name: 'calls' });
+    const worker = await system.spawn<typeof import('./fixtures/calls.ts')>(fixture('calls.ts'));
+    const asked = worker.async.ask('calls', 'add', 1, 2);
+    const inbox = agent.processor + PROCESSOR_INBOX;
+    // In place, so that the loop does not serve it.
+    while (firstInQueue(inbox) === 0);
+    drainInbox(agent.processor);
+    assert.equal(t.sync.add(20, 22), 42);
+    assert.equal(await asked, 3);
+    assert.equal(t.sync.count(), 1);
+  },
+);
 
 systemTest('wasm: strings and bytes go by address and length', async (system) => {
   const t = await system.spawn(calls, { kind });

@@ -17,6 +17,7 @@
  * therefore written as plain stores, here in the text, before anything is called.
  */
 import { compileFunction } from 'node:vm';
+import { peek } from '#atomics';
 import { ANY_INDEX, UPCALL_DEPTH_MAX } from '../../layout/params.ts';
 import {
   homeWaiting,
@@ -25,6 +26,7 @@ import {
   type Tcb,
   TCB_CHIEF,
   TCB_ID,
+  TCB_PENDING,
   TCB_SENDER,
   TCB_SENT,
   TCB_STATE,
@@ -33,6 +35,7 @@ import {
 import { words } from '../../platform/memory.ts';
 import { agent } from '../../user/agent.ts';
 import { sameClan } from '../../kernel/clan.ts';
+import { dispatch, hasBody } from '../../kernel/dispatch.ts';
 import { checkThread } from '../../kernel/ipc-slow.ts';
 import { DEADLOCK, DENIED, NEVER, OK } from '../../layout/message.ts';
 import { failure } from '../../rpc/failure.ts';
@@ -92,6 +95,7 @@ export function makeSwitch(sides: Sides, settle: Settle): RawFunction {
   const depthMax = from === null ? UPCALL_DEPTH_MAX : from.bounds.depth;
   // A passive activation among threads with stacks of their own is on none of them.
   const hasStacks = to.stacks !== null;
+  const full = hasStacks ? '|| stacks.active >= stacks.limit' : '';
   const text = `
     return (${params.join(', ')}) => {
       ${before}
@@ -100,7 +104,9 @@ export function makeSwitch(sides: Sides, settle: Settle): RawFunction {
       const runs = ${runs};
       const waits = ${waits};
       if (words[${tcb + TCB_ID}] !== ${to.id} || words[${tcb + TCB_STATE}] !== ${homeWaiting(to.id, ANY_INDEX)}
-        ${from === null ? '' : `|| words[${self}] !== runs`} ${hasStacks ? '|| stacks.active >= stacks.limit' : ''}) return refuse();
+        ${from === null ? '' : `|| words[${self}] !== runs`} ${full}) {
+        ${from === null ? `if (!makeWay() ${full})` : ''} return refuse();
+      }
       const chief = words[${tcb + TCB_CHIEF}];
       const own = words[${at(TCB_CHIEF)}];
       if (chief !== own && chief !== words[${at(TCB_TASK)}] && own !== words[${tcb + TCB_TASK}]) return refuse();
@@ -173,6 +179,7 @@ const boundOf = ({ from, to, signature }: Sides, f: RawFunction, settle: Settle)
   signature,
   name: to.target.name,
   refuse: () => refuse(from, to, signature, settle),
+  makeWay: () => makeWay(to),
   ended: () => {
     // The caller's own end takes it off the stack as well. The error is made before a restart forgets the fault.
     const error = gone(from !== null && isGone(from) ? from : to, signature.name);
@@ -180,6 +187,18 @@ const boundOf = ({ from, to, signature }: Sides, f: RawFunction, settle: Settle)
     return error;
   },
 });
+
+/**
+ * Serves the call of another agent that the callee has taken and not begun, which would else look as if it were being
+ * called. True: it is open now.
+ */
+function makeWay({ tcb, id }: WasmTask): boolean {
+  const open = homeWaiting(id, ANY_INDEX);
+  const isPending = peek(tcb + TCB_STATE) === running(id) && peek(tcb + TCB_PENDING) !== 0;
+  // A generator thread that calls is in the midst of a dispatch.
+  if (isPending && stack.depth === 0 && !hasBody(agent.current)) dispatch(agent.processor, 0);
+  return peek(tcb + TCB_ID) === id && peek(tcb + TCB_STATE) === open;
+}
 
 /** Says why a switch did not begin, by the checks of any ipc. */
 function refuse(from: WasmTask | null, to: WasmTask, { name }: Signature, settle: Settle): never {
