@@ -21,11 +21,27 @@ import { HEADER_WINDOW_FREE_LARGE, HEADER_WINDOW_FREE_SMALL, HEADER_WINDOW_NEXT 
 import { WINDOW_BYTES, WINDOW_SMALL_BYTES } from '../../src/layout/params.ts';
 import { peek } from '../../src/platform/atomics.ts';
 import { countTasks, countThreads } from '../support/records.ts';
-import { type Account, account, answerOf, begin, clear, end, openCalls, stop } from './ledger.ts';
+import {
+  type Account,
+  account,
+  answerOf,
+  begin,
+  bytesFor,
+  clear,
+  drawCall,
+  end,
+  isWhole,
+  openCalls,
+  stop,
+} from './ledger.ts';
 
 const MEMBERS = 8;
-/** Members with a spare, which can be replaced. */
+/** Members with a spare, which can be replaced. A call of those that times out kills. */
 const REPLACEABLE = 3;
+/** Number of a local task in the main thread, which all may call; nobody kills it. */
+const LOCAL = MEMBERS;
+/** Of the other members, how many one calls. */
+const CALLEES_MAX = 4;
 /** Members under fire at a time. */
 const KILLERS = 2;
 /** The longest peace between two kills by one killer. */
@@ -53,6 +69,10 @@ export interface Report extends Account {
   readonly seed: number;
   readonly seconds: number;
   readonly kills: Record<string, number>;
+  /** Incarnations of members after the first of each. */
+  readonly restarts: number;
+  /** What `verify` found at the end. */
+  readonly verified: readonly string[];
 }
 
 /** Whole numbers below a bound, the same for the same seed (mulberry32). */
@@ -74,7 +94,10 @@ class Field {
   readonly problems: string[] = [];
   private readonly system: System;
   private readonly random: (bound: number) => number;
+  /** Says who calls whom, apart from who is killed. */
+  private readonly draw: (bound: number) => number;
   private readonly tasks: Task[] = [];
+  private local: Task | null = null;
   /** Members that somebody is about to kill. */
   private readonly targets = new Set<number>();
   private inFlight = 0;
@@ -84,6 +107,7 @@ class Field {
   constructor(system: System, seed: number, kills: number) {
     this.system = system;
     this.random = randomFrom(seed);
+    this.draw = randomFrom(~seed);
     this.left = kills;
   }
 
@@ -102,24 +126,39 @@ class Field {
   private async join(number: number): Promise<number> {
     for (;;) {
       try {
-        return (await this.tasks[number]!.async['join']!(number, MEMBERS)) as number;
+        return (await this.tasks[number]!.async['join']!(number, this.drawCallees(number), REPLACEABLE)) as number;
       } catch (error) {
         if (codeOf(error) !== 'ERR_IPC_PEER_GONE' || !this.tasks[number]!.alive) throw error;
       }
     }
   }
 
+  /** Whom an incarnation of this member calls: some of the others, and now and then the local task. */
+  private drawCallees(number: number): number[] {
+    const others = Array.from({ length: MEMBERS }, (_, other) => other).filter((other) => other !== number);
+    const callees = Array.from({ length: 1 + this.draw(CALLEES_MAX) }, () => others[this.draw(others.length)]!);
+    return this.draw(2) === 0 ? callees : [...callees, LOCAL];
+  }
+
   async start(): Promise<void> {
+    const url = new URL('./fixtures/member.ts', import.meta.url);
+    this.local = await this.system.spawn(url, { kind: 'local', name: `member-${LOCAL}` });
     for (let number = 0; number < MEMBERS; number++) await this.spawn(number);
   }
 
   private async callOne(): Promise<void> {
-    const task = this.tasks[Math.floor(Math.random() * MEMBERS)]!;
+    const number = Math.floor(Math.random() * MEMBERS);
+    const { size, timeout_ms, abortAfter_ms } = drawCall();
     const call = begin(0);
     this.inFlight++;
     try {
-      const answer: unknown = await task.async['serve']!(call, '');
-      end(call, answer === answerOf(call, '') ? 'answer' : 'other');
+      const { async: stubs } = this.tasks[number]!.with({
+        ...(timeout_ms > 0 && number >= REPLACEABLE ? { timeout: timeout_ms } : {}),
+        ...(abortAfter_ms >= 0 ? { signal: AbortSignal.timeout(abortAfter_ms) } : {}),
+      });
+      const bytes = size > 0 ? bytesFor(call, size) : null;
+      const answer: unknown = await (bytes === null ? stubs['serve']!(call) : stubs['echo']!(call, bytes));
+      end(call, (bytes === null ? answer === answerOf(call) : isWhole(answer, bytes)) ? 'answer' : 'other');
     } catch (error) {
       end(call, codeOf(error));
     } finally {
@@ -213,7 +252,7 @@ class Field {
   }
 
   async end(): Promise<void> {
-    await Promise.all(this.tasks.map((task) => task.kill()));
+    await Promise.all([...this.tasks, this.local!].map((task) => task.kill()));
   }
 }
 
@@ -277,7 +316,8 @@ async function run(kills: number, seed: number, say: (line: string) => void): Pr
   await Promise.all(Array.from({ length: KILLERS }, () => field.kill(say)));
   const living = await field.quiesce();
   await loading;
-  const problems = [...field.problems, ...verify()];
+  const problems = [...field.problems];
+  const verified = verify();
   const { problems: wrong, ...counts } = account(living);
   problems.push(...wrong);
   await field.end();
@@ -290,11 +330,13 @@ async function run(kills: number, seed: number, say: (line: string) => void): Pr
     problems.push(`in kernel memory before: ${kernelBefore}; after: ${inKernel()}: ${names.join(', ')}`);
   }
   await system.shutdown();
-  problems.push(...verify());
+  verified.push(...verify());
+  problems.push(...verified);
   if (countThreads() !== 0 || countTasks() !== 0) problems.push('threads or tasks were left behind');
   if (windowsTaken_bytes() !== 0) problems.push(`${windowsTaken_bytes()} bytes of windows were not given back`);
   const seconds = (performance.now() - began_ms) / 1000;
-  return { ...counts, seed, seconds, kills: field.kills, problems: problems.slice(0, 20) };
+  const restarts = counts.members - MEMBERS;
+  return { ...counts, seed, seconds, kills: field.kills, restarts, verified, problems: problems.slice(0, 20) };
 }
 
 /** Runs the soak after a short one, which has made what a process makes once. */

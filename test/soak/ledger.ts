@@ -71,8 +71,41 @@ export function begin(member: number): number {
 
 export const execute = (call: number): void => void Atomics.add(executed, call, 1);
 
-/** What was asked for by a call, and so what its answer must be. */
-export const answerOf = (call: number, text: string): number => call * 8 + text.length;
+/** What the answer to a call must be. */
+export const answerOf = (call: number): number => call * 8 + 1;
+
+/** The longest message: longer than every window. */
+const SIZE_MAX = 3 << 20;
+
+/** Bytes that tell their call, all over. */
+export function bytesFor(call: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  const seed = Math.imul(call, 0x9e3779b1);
+  for (let i = 0; i < size; i += 97) bytes[i] = (seed >>> (i & 15)) + i;
+  return bytes;
+}
+
+export const isWhole = (answer: unknown, sent: Uint8Array): boolean =>
+  answer instanceof Uint8Array && Buffer.compare(answer, sent) === 0;
+
+/** What a call is to be. */
+export interface Drawn {
+  /** Bytes that go along; 0: none. One call in thirty has some, up to 3 MiB, each power of two as often as the next. */
+  readonly size: number;
+  /** 0: none. */
+  readonly timeout_ms: number;
+  /** Below 0: it is not aborted. */
+  readonly abortAfter_ms: number;
+}
+
+export function drawCall(): Drawn {
+  const kind = Math.random();
+  return {
+    size: Math.random() < 1 / 30 ? Math.ceil(SIZE_MAX ** Math.random()) : 0,
+    timeout_ms: kind < 0.03 ? 1 + Math.floor(3 * Math.random()) : 0,
+    abortAfter_ms: kind > 0.97 ? Math.floor(3 * Math.random()) : -1,
+  };
+}
 
 export function end(call: number, how: string): void {
   const known = (OUTCOMES as readonly string[]).indexOf(how);

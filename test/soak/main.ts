@@ -2,12 +2,12 @@
  * The long soak. Rounds of two halves: a loaded system whose members are killed (kills.ts), and numbered messages in
  * bulk (soak.ts), until the time is over.
  *
- *     npm run soak -- [--minutes N] [--seed S] [--kills N] [--calls N]
+ *     npm run soak -- [--minutes N] [--seed S] [--kills N] [--calls N] [--json]
  *
  * The seed is printed first; round r has seed S + r. `--kills` and `--calls` are those of one round. Stderr tells the
- * progress, stdout gets one JSON document. Exit code 1 when anything is wrong: a call with no outcome or two, a message
- * lost, doubled or out of order, something left behind, a wakeup of the main thread that only the end of a slice made
- * good. When a round hangs the watchdog says who waits for whom, and ends the process.
+ * progress, stdout gets a summary, or with `--json` one JSON document and nothing else. Exit code 1 when anything is
+ * wrong: a call with no outcome or two, a message lost, doubled or out of order, something left behind, a wakeup that
+ * only the end of a slice made good. When a round hangs the watchdog says who waits for whom, and ends the process.
  */
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
@@ -19,7 +19,7 @@ import { wakeups } from './wakeups.ts';
 /** A half of a round takes a hundredth of it. */
 const HALF_ms = 900_000;
 
-// `#wait` is counted in this thread: workers are started by the supervisor, and do not inherit the hooks.
+// `#wait` is counted in all threads: the text that starts a worker is one that loads the hooks.
 const HOOKS = new URL('./hooks.ts', import.meta.url).href;
 if (!process.execArgv.includes(HOOKS)) {
   const args = [...process.execArgv, '--import', HOOKS, import.meta.filename, ...process.argv.slice(2)];
@@ -32,6 +32,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1e6) },
     kills: { type: 'string', default: '100' },
     calls: { type: 'string', default: '1000000' },
+    json: { type: 'boolean', default: false },
   },
 });
 const [minutes, seed, kills, calls] = [values.minutes, values.seed, values.kills, values.calls].map(Number) as [
@@ -41,15 +42,21 @@ const [minutes, seed, kills, calls] = [values.minutes, values.seed, values.kills
   number,
 ];
 if (!(minutes > 0 && [seed, kills, calls].every(Number.isSafeInteger) && kills > 0 && calls > 0)) {
-  process.stderr.write('usage: npm run soak -- [--minutes N] [--seed S] [--kills N] [--calls N]\n');
+  process.stderr.write('usage: npm run soak -- [--minutes N] [--seed S] [--kills N] [--calls N] [--json]\n');
   process.exit(2);
 }
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 say(`seed ${seed}`);
 
-const totals = { rounds: 0, calls: 0, deaths: 0, members: 0 };
+const totals = { rounds: 0, calls: 0, messages: 0, deaths: 0, restarts: 0 };
+const deathsBy: Record<string, number> = {};
 const outcomes: Record<string, number> = {};
+const verified: string[] = [];
 const problems: string[] = [];
+
+function add(to: Record<string, number>, more: Readonly<Record<string, number>>): void {
+  for (const [name, times] of Object.entries(more)) to[name] = (to[name] ?? 0) + times;
+}
 
 async function round(number: number): Promise<void> {
   await guard(
@@ -57,9 +64,11 @@ async function round(number: number): Promise<void> {
     async () => {
       const report = await soakKills(kills, seed + number);
       totals.calls += report.calls;
-      totals.members += report.members;
+      totals.restarts += report.restarts;
       for (const deaths of Object.values(report.kills)) totals.deaths += deaths;
-      for (const [name, times] of Object.entries(report.outcomes)) outcomes[name] = (outcomes[name] ?? 0) + times;
+      add(deathsBy, report.kills);
+      add(outcomes, report.outcomes);
+      verified.push(...report.verified);
       problems.push(...report.problems);
     },
     HALF_ms,
@@ -68,7 +77,8 @@ async function round(number: number): Promise<void> {
     `round ${number} of seed ${seed}: numbered messages`,
     async () => {
       const report = await soak(calls);
-      totals.calls += report.calls;
+      totals.messages += report.calls;
+      verified.push(...report.verified);
       problems.push(...report.problems);
     },
     HALF_ms,
@@ -81,10 +91,38 @@ const began_ms = performance.now();
 while (performance.now() - began_ms < minutes * 60_000 && problems.length === 0) {
   await round(totals.rounds);
   totals.rounds++;
-  say(`round ${totals.rounds}: ${totals.calls} calls, ${totals.deaths} deaths, ${JSON.stringify(wakeups())}`);
+  const { sleeps } = wakeups();
+  say(`round ${totals.rounds}: ${totals.calls + totals.messages} calls, ${totals.deaths} deaths, ${sleeps} sleeps`);
 }
-const seconds = Math.round((performance.now() - began_ms) / 1000);
-process.stdout.write(
-  `${JSON.stringify({ seed, seconds, ...totals, outcomes, wakeups: wakeups(), problems }, null, 2)}\n`,
-);
+
+const { lost: rescued, ...counts } = wakeups();
+const report = {
+  seed,
+  seconds: Math.round((performance.now() - began_ms) / 1000),
+  ...totals,
+  timeouts: outcomes['ERR_IPC_TIMEOUT'] ?? 0,
+  aborts: outcomes['ERR_IPC_ABORTED'] ?? 0,
+  wakeups: { ...counts, rescued },
+  /** What `verify` found in kernel memory, after each half: nothing. */
+  verify: verified,
+  deathsBy,
+  outcomes,
+  problems,
+};
+
+/** The report for a reader. */
+function summary(): string {
+  const { seconds, rounds, messages, deaths, restarts, timeouts, aborts } = report;
+  return [
+    `seed ${seed}: ${rounds} rounds in ${seconds} s`,
+    `${totals.calls} calls and ${messages} numbered messages; ${timeouts} timeouts, ${aborts} aborts`,
+    `${deaths} deaths, ${restarts} restarts`,
+    `${counts.sleeps} sleeps, ${counts.notifies} wakeups; ${rescued} were lost and rescued by the end of a slice`,
+    `verify: ${verified.length === 0 ? 'clean' : verified.join('; ')}`,
+    ...problems,
+    '',
+  ].join('\n');
+}
+
+process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : summary());
 process.exitCode = problems.length === 0 ? 0 : 1;

@@ -16,6 +16,8 @@ export interface Report {
   readonly seconds: number;
   readonly callMean_us: number;
   readonly rss_MiB: readonly number[];
+  /** What `verify` found at the end. */
+  readonly verified: readonly string[];
   readonly problems: readonly string[];
 }
 
@@ -52,8 +54,9 @@ export async function soak(calls: number, say: (line: string) => void = () => {}
   const [middle, last] = [samples[ROUNDS / 2 - 1] ?? 0, samples.at(-1) ?? 0];
   if (last - middle > GROWTH_MAX_MiB) problems.push(`the resident set grew from ${middle} to ${last} MiB`);
   await system.shutdown();
-  problems.push(...verify());
+  const verified = verify();
+  problems.push(...verified);
   if (countThreads() !== 0 || countTasks() !== 0) problems.push('threads or tasks were left behind');
   const total = perRound * ROUNDS * CLIENTS;
-  return { calls: total, seconds, callMean_us: (seconds / total) * 1e6, rss_MiB: samples, problems };
+  return { calls: total, seconds, callMean_us: (seconds / total) * 1e6, rss_MiB: samples, verified, problems };
 }

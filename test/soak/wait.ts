@@ -7,7 +7,7 @@ import { count, countRing, LOST, NOTIFIES, ringsOf, SLEEPS, SLEPT_THROUGH } from
 export * from '../../src/platform/wait.ts';
 
 /** Who publishes rings at once, unless it does not run: on a crowded machine that may take a while. */
-const GRACE_ms = 500;
+const GRACE_ms = 2000;
 const nothing = new Int32Array(new SharedArrayBuffer(4));
 
 export const wait: typeof real.wait = (at, value, timeout_ms) => {

@@ -33,7 +33,7 @@ export interface Wakeups {
   readonly lost: number;
 }
 
-/** What was counted until now. All 0 when the program runs without hooks.ts. */
+/** What was counted until now, in all threads. All 0 when the program runs without hooks.ts. */
 export const wakeups = (): Wakeups => ({
   sleeps: counts[SLEEPS]!,
   sleptThrough: counts[SLEPT_THROUGH]!,
