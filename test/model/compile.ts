@@ -55,6 +55,7 @@ export const operations: readonly string[] = [
   'note',
   'claimThat',
   'awaitEnd',
+  'awaitDeath',
   'makeBuffer',
   'holdsPattern',
 ];

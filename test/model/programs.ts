@@ -3,7 +3,7 @@
  * one word, `wordOf(thread, n)`, and its answer the same word with ANSWER; a program says by `note` what came of each
  * operation, and the scenario's check compares.
  */
-import { allocateBytes, load, peek, registers, takeBytes } from '#atomics';
+import { allocateBytes, load, peek, registers, store, takeBytes } from '#atomics';
 import { wait } from '#wait';
 import {
   type Body,
@@ -51,16 +51,18 @@ import {
 import {
   type Processor,
   PROCESSOR_DOORBELL,
+  PROCESSOR_ENDED,
   PROCESSOR_INBOX,
   PROCESSOR_READY_FIRST,
   processorAt,
   TASK_FREE,
+  TASK_PROCESSOR,
   TASK_STATE,
   taskAt,
   type TaskId,
 } from '../../src/layout/task.ts';
 import { indexOfTcb, type Tcb, TCB_WINDOW, tcbOf, type ThreadId } from '../../src/layout/tcb.ts';
-import { awaitEnd, claimThat, holdsPattern, makeBuffer, note } from './seam.ts';
+import { awaitDeath, awaitEnd, claimThat, holdsPattern, makeBuffer, note } from './seam.ts';
 
 /** Notes: the n-th operation of this agent ended with a result; a message was served; a thread was made. */
 export const ENDED_WITH = 1;
@@ -256,6 +258,34 @@ export function repairAfter(self: Tcb, agent: number, task: TaskId, frees: boole
   if (!awaitEnd(agent)) return;
   repairTask(taskAt(task & INDEX_MASK), indexOfTcb(self));
   if (frees) free(self, task);
+}
+
+/**
+ * The supervisor of two agents: hears of their deaths, and repairs what they left, of two at once that of the second
+ * first when `reversed`. All that it has heard of are known to be dead before the first of them is repaired.
+ */
+export function supervise(
+  self: Tcb,
+  first: number,
+  firstTask: TaskId,
+  second: number,
+  secondTask: TaskId,
+  reversed: boolean,
+): void {
+  for (let left = 3; left !== 0;) {
+    const heard = awaitDeath(first, second, left);
+    if ((heard & 1) !== 0) sayEnded(firstTask);
+    if ((heard & 2) !== 0) sayEnded(secondTask);
+    if (reversed && (heard & 2) !== 0) repairNow(self, secondTask);
+    if ((heard & 1) !== 0) repairNow(self, firstTask);
+    if (!reversed && (heard & 2) !== 0) repairNow(self, secondTask);
+    left &= ~heard;
+  }
+}
+
+/** As `sayEnded` in src/user/agent.ts. */
+function sayEnded(task: TaskId): void {
+  store(processorAt(peek(taskAt(task & INDEX_MASK) + TASK_PROCESSOR)) + PROCESSOR_ENDED, 1);
 }
 
 /** Repairs a task of which no code runs. */

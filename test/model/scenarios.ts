@@ -390,6 +390,54 @@ function killedAtHome(
   };
 }
 
+/** Two agents with tasks of their own, and the supervisor that hears of their deaths; they may call a third. */
+function supervised(
+  who: 'callers' | 'each other',
+  reversed: boolean,
+  together: boolean,
+): Pick<Scenario, 'build' | 'check' | 'kills' | 'nets' | 'threads' | 'tasks' | 'together'> {
+  const names = who === 'callers' ? ['client A', 'client B'] : ['server', 'client'];
+  return {
+    threads: 4,
+    tasks: 3,
+    kills: 2,
+    together,
+    nets: [LOCK_SLICE_ms],
+    build(system) {
+      const main = system.task();
+      const [firstTask, secondTask] = [system.task(main), system.task(main)];
+      const r = system.thread('supervisor', main);
+      const [a, b] = [system.thread(names[0]!, firstTask), system.thread(names[1]!, secondTask)];
+      const supervisor: AgentPlan = {
+        name: 'supervisor',
+        program: 'supervise',
+        args: [r, 0, firstTask, 1, secondTask, reversed],
+        rests: true,
+      };
+      if (who === 'callers') {
+        const s = system.thread('server', main);
+        const clients = [a, b].map((tcb, i) => killable(client(system, names[i]!, tcb, s, 1)));
+        return [...clients, supervisor, server(s)];
+      }
+      return [
+        killable({ name: 'server', program: 'serveWithUpcall', args: [a], rests: true }),
+        killable({ name: 'client', program: 'callServingUpcalls', args: [b, system.idOf(a), 1] }),
+        supervisor,
+      ];
+    },
+    check(end) {
+      if (who === 'callers') {
+        return firstOf(...names.map((name) => endedWith(end, name, 1, OK)), taken(end, 'server', names, [OK], []));
+      }
+      const died = names.some((name) => end.of(name).killed);
+      return firstOf(
+        endedWith(end, 'client', 1, OK, ...(died ? DEAD_PARTNER : [])),
+        end.of('server').results.size === 0 ? null : endedWith(end, 'server', 1, OK, ...(died ? DEAD_PARTNER : [])),
+      );
+    },
+  };
+}
+
 export const scenarios: readonly Scenario[] = [
   { name: 'call-1x1', about: '1 client, 1 call, 1 server', threads: 2, ...clientsOf(1, 1, NEVER, NEVER) },
   { name: 'call-1x2', about: '1 client, 2 calls, 1 server', threads: 2, ...clientsOf(1, 2, NEVER, NEVER) },
@@ -863,5 +911,37 @@ export const scenarios: readonly Scenario[] = [
       ];
     },
     check: (end) => endedWith(end, 'client', 1, OK, ...(end.of('server').killed ? DEAD_PARTNER : [])),
+  },
+  {
+    name: 'die-together',
+    about: 'two callers of a third killed at any writes, both dead when their supervisor begins to repair',
+    preemptions: 0,
+    ...supervised('callers', false, true),
+  },
+  {
+    name: 'die-together-reversed',
+    about: 'the same, repaired in the other order',
+    preemptions: 1,
+    deep: true,
+    ...supervised('callers', true, true),
+  },
+  {
+    name: 'die-in-calls',
+    about: 'a caller and the server that calls it back killed at any writes, both dead when their repair begins',
+    preemptions: 1,
+    ...supervised('each other', false, true),
+  },
+  {
+    name: 'die-in-calls-reversed',
+    about: 'the same, repaired in the other order',
+    preemptions: 1,
+    ...supervised('each other', true, true),
+  },
+  {
+    name: 'die-in-repair',
+    about: 'one that calls the other back dies in the midst of it, while the other is being repaired',
+    deep: true,
+    fails: /a livelock/,
+    ...supervised('each other', false, false),
   },
 ];

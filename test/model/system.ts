@@ -92,6 +92,7 @@ function nativeSeam(memory: Memory, registers: Int32Array): Record<string, unkno
     note: refuse,
     claimThat: refuse,
     awaitEnd: refuse,
+    awaitDeath: refuse,
     makeBuffer: refuse,
     holdsPattern: refuse,
   };
@@ -194,6 +195,8 @@ export interface Scenario {
   readonly tasks?: number;
   readonly windows?: number;
   readonly kills?: number;
+  /** Nobody is killed any more once one death was heard of: those that die, die together. */
+  readonly together?: boolean;
   /** Slices that may end once an agent was killed, by whose death a wakeup may be lost. */
   readonly nets?: readonly number[];
   /** Records are given back while somebody may hold an id of theirs. */
@@ -235,9 +238,9 @@ export function prepare(kernel: Kernel, scenario: Scenario): { makeWorld: () => 
     names = system.names;
     hasSmallWindows = system.hasSmallWindows;
     const nameOf = (thread: number): string => system.names.get(thread) ?? `thread ${thread}`;
-    const { kills = 0, nets = [] } = scenario;
+    const { kills = 0, nets = [], together = false } = scenario;
     const hints = scenario.reuses === true ? { ...HINTS, ...IDENTITY } : HINTS;
-    const world = new World(system.memory, kernel.machine, { agents, kills, nets, claims, hints, nameOf });
+    const world = new World(system.memory, kernel.machine, { agents, kills, together, nets, claims, hints, nameOf });
     world.start();
     return world;
   };

@@ -67,6 +67,7 @@ const {
   note: NOTE,
   claimThat: CLAIM_THAT,
   awaitEnd: AWAIT_END,
+  awaitDeath: AWAIT_DEATH,
   makeBuffer: MAKE_BUFFER,
   holdsPattern: HOLDS_PATTERN,
 } = numbers as Record<string, number>;
@@ -89,6 +90,8 @@ export interface AgentPlan {
 export interface WorldPlan {
   readonly agents: readonly AgentPlan[];
   readonly kills: number;
+  /** Nobody is killed any more once one death was heard of. */
+  readonly together: boolean;
   /** Slices that may end once an agent was killed, by whose death a wakeup may be lost. */
   readonly nets: readonly number[];
   readonly claims: readonly string[];
@@ -156,9 +159,16 @@ export class World {
   }
 
   private canStep(agent: Agent): boolean {
+    if (agent.operation === AWAIT_DEATH) return this.deathsOf(agent) !== 0;
     if (agent.operation !== AWAIT_END) return true;
     const { status } = this.agents[agent.a]!;
     return status === ENDED || status === KILLED;
+  }
+
+  /** Which of the two agents that it means were killed. */
+  private deathsOf({ a, b, c }: Agent): number {
+    const isKilled = (number: number): boolean => this.agents[number]!.status === KILLED;
+    return ((isKilled(a) ? 1 : 0) | (isKilled(b) ? 2 : 0)) & c;
   }
 
   private mayBeLate(agent: Agent): boolean {
@@ -379,6 +389,10 @@ export class World {
         break;
       case CLAIM_THAT:
         if (a === false) this.fail(agent, this.plan.claims[b] ?? `claim ${b} does not hold`);
+        break;
+      case AWAIT_DEATH:
+        agent.result = this.deathsOf(agent);
+        if (this.plan.together) this.killsLeft = 0;
         break;
       case AWAIT_END:
         agent.result = this.agents[a]!.status === KILLED;

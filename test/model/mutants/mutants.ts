@@ -380,8 +380,8 @@ const ends: readonly Mutant[] = [
   {
     name: 'a sender that was cancelled believes that it was taken',
     file: 'kernel/ipc-slow.ts',
-    find: 'return phase === POLL && peek(self + TCB_SENDER) === me ? continueSend(self) : received(self);',
-    replace: 'return phase === POLL ? continueSend(self) : received(self);',
+    find: 'if (phase === POLL && peek(self + TCB_SENDER) === me) return',
+    replace: 'if (phase === POLL) return',
     harm: 'an aborted send says OK, and nobody has the message',
     scenario: 'abort-in-queue',
   },

@@ -1,0 +1,4 @@
+/** As model.test.ts, with threads that share a processor. */
+import { exploreInGate } from './gate.ts';
+
+await exploreInGate('home');
