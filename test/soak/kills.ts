@@ -183,8 +183,8 @@ class Field {
   }
 
   /** Kills one after another, and sees to it that they are there again. */
-  async kill(say: (line: string) => void): Promise<void> {
-    while (this.left > 0) {
+  async kill(say: (line: string) => void, end_ms: number): Promise<void> {
+    while (this.left > 0 && performance.now() < end_ms) {
       this.left--;
       const { number, way } = this.choose();
       this.targets.add(number);
@@ -304,7 +304,7 @@ function inKernel(): string {
   return `${tasks.length} tasks, ${threads.filter(({ task }) => task !== main).length} threads beside those of main`;
 }
 
-async function run(kills: number, seed: number, say: (line: string) => void): Promise<Report> {
+async function run(kills: number, seed: number, limit_ms: number, say: (line: string) => void): Promise<Report> {
   const began_ms = performance.now();
   const system = await boot({ log: false });
   const first = await system.spawn(new URL('./fixtures/member.ts', import.meta.url));
@@ -313,7 +313,7 @@ async function run(kills: number, seed: number, say: (line: string) => void): Pr
   const field = new Field(system, seed, kills);
   await field.start();
   const loading = field.load();
-  await Promise.all(Array.from({ length: KILLERS }, () => field.kill(say)));
+  await Promise.all(Array.from({ length: KILLERS }, () => field.kill(say, performance.now() + limit_ms)));
   const living = await field.quiesce();
   await loading;
   const problems = [...field.problems];
@@ -339,13 +339,18 @@ async function run(kills: number, seed: number, say: (line: string) => void): Pr
   return { ...counts, seed, seconds, kills: field.kills, restarts, verified, problems: problems.slice(0, 20) };
 }
 
-/** Runs the soak after a short one, which has made what a process makes once. */
-export async function soakKills(kills: number, seed: number, say: (line: string) => void = () => {}): Promise<Report> {
+/** Runs the soak, no longer than it may, after a short one, which has made what a process makes once. */
+export async function soakKills(
+  kills: number,
+  seed: number,
+  limit_ms: number = Number.POSITIVE_INFINITY,
+  say: (line: string) => void = () => {},
+): Promise<Report> {
   clear();
-  await run(1, seed, () => {});
+  await run(1, seed, limit_ms, () => {});
   const before = held();
   clear();
-  const report = await run(kills, seed, say);
+  const report = await run(kills, seed, limit_ms, say);
   return { ...report, problems: [...report.problems, ...(await leftBehind(before))] };
 }
 
@@ -356,7 +361,7 @@ if (import.meta.main) {
     process.exit(2);
   }
   process.stderr.write(`seed ${seed}\n`);
-  const report = await soakKills(kills, seed, (line) => process.stderr.write(`${line}\n`));
+  const report = await soakKills(kills, seed, Number.POSITIVE_INFINITY, (line) => process.stderr.write(`${line}\n`));
   process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   process.exitCode = report.problems.length === 0 ? 0 : 1;
 }

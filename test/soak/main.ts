@@ -2,9 +2,10 @@
  * The long soak. Rounds of two halves: a loaded system whose members are killed (kills.ts), and numbered messages in
  * bulk (soak.ts), until the time is over.
  *
- *     npm run soak -- [--minutes N] [--seed S] [--kills N] [--calls N] [--json]
+ *     npm run soak -- [--minutes N] [--seed S] [--kills N] [--seconds N] [--calls N] [--json]
  *
- * The seed is printed first; round r has seed S + r. `--kills` and `--calls` are those of one round. Stderr tells the
+ * The seed is printed first; round r has seed S + r. `--kills` and `--calls` are those of one round, `--seconds` what
+ * its kills may take. Stderr tells the
  * progress, stdout gets a summary, or with `--json` one JSON document and nothing else. Exit code 1 when anything is
  * wrong: a call with no outcome or two, a message lost, doubled or out of order, something left behind, a wakeup that
  * only the end of a slice made good. When a round hangs the watchdog says who waits for whom, and ends the process.
@@ -31,6 +32,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '10' },
     seed: { type: 'string', default: String(Date.now() % 1e6) },
     kills: { type: 'string', default: '100' },
+    seconds: { type: 'string', default: 'Infinity' },
     calls: { type: 'string', default: '1000000' },
     json: { type: 'boolean', default: false },
   },
@@ -41,8 +43,11 @@ const [minutes, seed, kills, calls] = [values.minutes, values.seed, values.kills
   number,
   number,
 ];
-if (!(minutes > 0 && [seed, kills, calls].every(Number.isSafeInteger) && kills > 0 && calls > 0)) {
-  process.stderr.write('usage: npm run soak -- [--minutes N] [--seed S] [--kills N] [--calls N] [--json]\n');
+const seconds = Number(values.seconds);
+if (!(minutes > 0 && seconds > 0 && [seed, kills, calls].every(Number.isSafeInteger) && kills > 0 && calls > 0)) {
+  process.stderr.write(
+    'usage: npm run soak -- [--minutes N] [--seed S] [--kills N] [--seconds N] [--calls N] [--json]\n',
+  );
   process.exit(2);
 }
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -62,7 +67,7 @@ async function round(number: number): Promise<void> {
   await guard(
     `round ${number} of seed ${seed}: kills`,
     async () => {
-      const report = await soakKills(kills, seed + number);
+      const report = await soakKills(kills, seed + number, seconds * 1000);
       totals.calls += report.calls;
       totals.restarts += report.restarts;
       for (const deaths of Object.values(report.kills)) totals.deaths += deaths;
@@ -98,7 +103,7 @@ while (performance.now() - began_ms < minutes * 60_000 && problems.length === 0)
 const { lost: rescued, ...counts } = wakeups();
 const report = {
   seed,
-  seconds: Math.round((performance.now() - began_ms) / 1000),
+  took_s: Math.round((performance.now() - began_ms) / 1000),
   ...totals,
   timeouts: outcomes['ERR_IPC_TIMEOUT'] ?? 0,
   aborts: outcomes['ERR_IPC_ABORTED'] ?? 0,
@@ -112,9 +117,9 @@ const report = {
 
 /** The report for a reader. */
 function summary(): string {
-  const { seconds, rounds, messages, deaths, restarts, timeouts, aborts } = report;
+  const { took_s, rounds, messages, deaths, restarts, timeouts, aborts } = report;
   return [
-    `seed ${seed}: ${rounds} rounds in ${seconds} s`,
+    `seed ${seed}: ${rounds} rounds in ${took_s} s`,
     `${totals.calls} calls and ${messages} numbered messages; ${timeouts} timeouts, ${aborts} aborts`,
     `${deaths} deaths, ${restarts} restarts`,
     `${counts.sleeps} sleeps, ${counts.notifies} wakeups; ${rescued} were lost and rescued by the end of a slice`,
