@@ -30,6 +30,8 @@ export const HEADER_HANDOVER = 25;
 export const HEADER_NAME_LOCK = 24;
 /** Rung, with a count that goes up, whenever the supervisor has put another incarnation in place, or given up. */
 export const HEADER_RESTARTS = 26;
+/** Milliseconds since boot when an agent that parked has tried to spin: it takes both sides (platform/patience.ts). */
+export const HEADER_TRIED = 32;
 export const HEADER_WORDS = 64;
 
 /**
