@@ -26,6 +26,7 @@ beforeEach(async (t) => {
   );
   time_ms = 1_000_000;
   startClock();
+  poke(HEADER_TRIED, 0);
   sent = 0;
   // A module for each test: the policy remembers.
   patience = (await import(`./patience.ts?${copies++}`)) as Patience;
