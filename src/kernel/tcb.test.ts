@@ -121,9 +121,9 @@ test('TCB0017 a task knows its chief and its depth', () => {
 });
 
 test('TCB0018 memory of another layout is refused', () => {
-  assert.equal(isFormatted(layoutHash), true);
-  assert.equal(isFormatted(layoutHash + 1), false);
+  assert.equal(isFormatted(layoutHash()), true);
+  assert.equal(isFormatted(layoutHash() + 1), false);
   poke(HEADER_HASH, 0);
-  assert.equal(isFormatted(layoutHash), false);
-  poke(HEADER_HASH, layoutHash);
+  assert.equal(isFormatted(layoutHash()), false);
+  poke(HEADER_HASH, layoutHash());
 });

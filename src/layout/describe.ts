@@ -27,8 +27,15 @@ function fieldsOf(
   return fields.sort((a, b) => a.offset - b.offset);
 }
 
-export const tcbFields: readonly Field[] = fieldsOf(tcb, 'TCB_', tcb.TCB_WORDS, ['TCB_BASE', 'TCB_WORDS']);
-export const taskFields: readonly Field[] = fieldsOf(task, 'TASK_', task.TASK_WORDS, [
+/** The fields of each kind of record, in the order of their offsets. */
+export interface Fields {
+  readonly tcb: readonly Field[];
+  readonly task: readonly Field[];
+  readonly processor: readonly Field[];
+  readonly header: readonly Field[];
+}
+
+const NOT_TASK_FIELDS = [
   'TASK_WORDS',
   'TASK_NAME_MAX',
   'TASK_REASON_MAX',
@@ -44,14 +51,26 @@ export const taskFields: readonly Field[] = fieldsOf(task, 'TASK_', task.TASK_WO
   'TASK_KIND_SUPERVISOR',
   'TASK_KIND_WASM',
   'TASK_KIND_GUEST',
-]);
-export const processorFields: readonly Field[] = fieldsOf(task, 'PROCESSOR_', task.PROCESSOR_WORDS, [
-  'PROCESSOR_WORDS',
-]);
-export const headerFields: readonly Field[] = fieldsOf(map, 'HEADER_', map.HEADER_WORDS, ['HEADER_WORDS']);
+];
+
+/** Made when it is asked for: a worker that is given its memory never asks. */
+export const fields = (): Fields => ({
+  tcb: fieldsOf(tcb, 'TCB_', tcb.TCB_WORDS, ['TCB_BASE', 'TCB_WORDS']),
+  task: fieldsOf(task, 'TASK_', task.TASK_WORDS, NOT_TASK_FIELDS),
+  processor: fieldsOf(task, 'PROCESSOR_', task.PROCESSOR_WORDS, ['PROCESSOR_WORDS']),
+  header: fieldsOf(map, 'HEADER_', map.HEADER_WORDS, ['HEADER_WORDS']),
+});
+
+let hash: number | undefined;
 
 /** A number that differs when any field is elsewhere: memory of another layout is refused, never interpreted. */
-export const layoutHash: number = [...tcbFields, ...taskFields, ...processorFields, ...headerFields].reduce(
-  (hash, field) => (Math.imul(hash ^ field.offset, 0x01000193) + field.name.length) | 0,
-  LAYOUT_VERSION,
-);
+export function layoutHash(): number {
+  if (hash === undefined) {
+    const all = fields();
+    hash = [...all.tcb, ...all.task, ...all.processor, ...all.header].reduce(
+      (sum, field) => (Math.imul(sum ^ field.offset, 0x01000193) + field.name.length) | 0,
+      LAYOUT_VERSION,
+    );
+  }
+  return hash;
+}

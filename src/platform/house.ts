@@ -4,7 +4,7 @@
  * thread, or by one that it started: kernel memory, and the *door*, a channel on which the supervisor hears (see
  * tasks/guest.ts). So such a worker finds the memory when it evaluates this package, and no message is needed.
  */
-import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
+import { getEnvironmentData, isMainThread, setEnvironmentData, workerData } from 'node:worker_threads';
 import { layoutHash } from '../layout/describe.ts';
 import { INDEX_MASK } from '../layout/params.ts';
 import { TASK_FREE, TASK_ID, TASK_STATE, taskAt } from '../layout/task.ts';
@@ -23,7 +23,7 @@ export interface House {
 }
 
 export function announceHouse(house: Omit<House, 'layout'> | undefined): void {
-  setEnvironmentData(KEY, (house === undefined ? undefined : { ...house, layout: layoutHash }) as never);
+  setEnvironmentData(KEY, (house === undefined ? undefined : { ...house, layout: layoutHash() }) as never);
 }
 
 /** Whether the supervisor that a note names is still there, or is about to be. */
@@ -32,11 +32,12 @@ export function isOpen({ supervisor }: House, load: (at: number) => number): boo
   return load(task + TASK_STATE) !== TASK_FREE && load(task + TASK_ID) === supervisor;
 }
 
-/** The house that this thread was started in, if its system lives, and is not this thread's own. */
+/** The house that this thread was started in by somebody else, if its system lives. */
 function findHouse(): House | null {
-  if (isMainThread) return null;
+  const parent = workerData as { l3kernel?: object } | null | undefined;
+  if (isMainThread || parent?.l3kernel !== undefined) return null;
   const note = getEnvironmentData(KEY) as unknown as House | undefined;
-  if (note?.layout !== layoutHash) return null;
+  if (note?.layout !== layoutHash()) return null;
   const words = new Int32Array(note.memory.buffer as unknown as SharedArrayBuffer);
   return isOpen(note, (at) => Atomics.load(words, at)) ? note : null;
 }

@@ -10,7 +10,6 @@
  * loop turns.
  */
 import { BroadcastChannel, MessageChannel, postMessageToThread, threadId } from 'node:worker_threads';
-import { randomUUID } from 'node:crypto';
 import { load } from '#atomics';
 import { repairTask } from '../kernel/fault.ts';
 import type { TaskId } from '../layout/task.ts';
@@ -48,7 +47,7 @@ export function awaitTaskId(cell: Int32Array<SharedArrayBuffer>, what: string, a
 export function join(): void {
   const { door, thread } = house!;
   const knock: Knock = {
-    control: `${door}/${randomUUID()}`,
+    control: `${door}/${threadId}/${Math.random()}`,
     name: `thread ${threadId}`,
     cell: new Int32Array(new SharedArrayBuffer(4)),
   };

@@ -3,7 +3,6 @@
  * first worker; a worker was given its port. When the supervisor ends, everything it was the parent of has ended with
  * it, and the main thread repairs what is left.
  */
-import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import {
   type BroadcastChannel,
@@ -159,7 +158,8 @@ function startSupervisor(first: Launch | null): void {
     main: agent.taskId,
     control: port2,
     first,
-    door: `l3kernel/${randomUUID()}`,
+    // Known to this process alone. Not of node:crypto, which takes milliseconds to load.
+    door: `l3kernel/${taskId}/${Math.random()}`,
     log: target,
     name: basename(process.argv[1] ?? 'node').replace(/\.[^.]*$/, ''),
   };

@@ -64,8 +64,8 @@ export function startSystem(limits: AgentLimits): void {
   checkParams();
   const threads = checkLimit('threads', limits.threads ?? THREADS_DEFAULT, THREADS_MAX);
   const tasks = checkLimit('tasks', limits.tasks ?? TASKS_DEFAULT, TASKS_MAX);
-  if (!isFormatted(layoutHash)) {
-    formatMemory(threads, tasks, layoutHash);
+  if (!isFormatted(layoutHash())) {
+    formatMemory(threads, tasks, layoutHash());
     startClock();
   } else if (hasNoTasks()) {
     // The memory of a system that has ended: the ids in it go on, the limits are new.

@@ -3,11 +3,13 @@
  * number of writes is taken back, a hash kept up to date, and a name for every word. An access outside of the records
  * is an error of the kernel.
  */
-import { headerFields, processorFields, taskFields, tcbFields, type Field } from '../../src/layout/describe.ts';
+import { type Field, fields } from '../../src/layout/describe.ts';
 import { HEADER_WORDS } from '../../src/layout/map.ts';
 import { ANY_INDEX, MESSAGE_WORDS, WAKEUP_LISTS, WINDOW_SMALL_BYTES } from '../../src/layout/params.ts';
 import { PROCESSOR_BASE, PROCESSOR_WORDS, TASK_BASE, TASK_WORDS, WINDOWS_BASE } from '../../src/layout/task.ts';
 import { TCB_BASE, TCB_WORDS, tcbAt } from '../../src/layout/tcb.ts';
+
+const { tcb: tcbFields, task: taskFields, processor: processorFields, header: headerFields } = fields();
 
 export const WINDOWS_START: number = Math.ceil((WINDOWS_BASE * 4) / WINDOW_SMALL_BYTES) * WINDOW_SMALL_BYTES;
 const ANYBODY = tcbAt(ANY_INDEX);

@@ -111,7 +111,7 @@ export class System {
   constructor(kernel: Kernel, threads: number, tasks: number, windows: number) {
     this.memory = new Memory(threads, tasks, windows);
     this.native = runNatively(kernel.text, nativeSeam(this.memory, this.registers));
-    this.native['formatMemory'](threads, tasks, layoutHash);
+    this.native['formatMemory'](threads, tasks, layoutHash());
   }
 
   peek(at: number): number {

@@ -41,7 +41,7 @@ import { outgoing, stated } from '../../src/kernel/transfer.ts';
 export const THREADS = 64;
 export const TASKS = 16;
 
-formatMemory(THREADS, TASKS, layoutHash);
+formatMemory(THREADS, TASKS, layoutHash());
 startClock();
 
 /** A task in an agent of its own, as its chief would make it. */

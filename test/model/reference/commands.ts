@@ -155,7 +155,7 @@ class Pair {
     for (let at = tcbAt(0); at < tcbAt(RECORDS + 1); at++) poke(at, 0);
     for (let at = taskAt(0); at < taskAt(0) + TASK_WORDS * (RECORDS + 1); at++) poke(at, 0);
     for (let at = processorAt(0); at < processorAt(0) + PROCESSOR_WORDS * (RECORDS + 1); at++) poke(at, 0);
-    kernel['formatMemory'](RECORDS, RECORDS, layoutHash);
+    kernel['formatMemory'](RECORDS, RECORDS, layoutHash());
     for (const number of CHIEFS.keys()) this.makeTask(number);
   }
 
