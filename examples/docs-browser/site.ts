@@ -3,8 +3,8 @@
  * a test can ask it anything.
  *
  * `/` is the list of packages, `/?q=…` a search, `/page/…` a document or a folder of them, `/system` the tasks at work,
- * each as HTML or, when the client prefers it, as JSON. Invariant: every request gets an answer; an error of a part
- * becomes a page that says what happened, never an unhandled rejection.
+ * `/rule` the page rule, each as HTML or, when the client prefers it, as JSON. Invariant: every request gets an answer;
+ * an error of a part becomes a page that says what happened, never an unhandled rejection.
  */
 import { readFileSync } from 'node:fs';
 import { documents_max, document_bytes_max } from './find-documents.ts';
@@ -13,13 +13,15 @@ import type { Fire } from './fire.ts';
 import type { FireTable } from './fire-table.ts';
 import type { Row } from './measure.ts';
 import { BadQuery, readQuery } from './query.ts';
+import { openPageRule, rule_text_max } from './rule.ts';
+import { createRulePages, isRulePath } from './rule-pages.ts';
 import { Busy, pages_max, Searcher } from './search.ts';
-import type { Listed } from './tasks/store.ts';
+import type { Listed, StoredPage } from './tasks/store.ts';
 import { createSystemPages, isSystemPath } from './system.ts';
 import { documentPage, failurePage, folderPage, homePage, resultsPage } from './views.ts';
 import { makeVisits } from './visitors.ts';
 import { SlowPattern } from './walls/walls.ts';
-import type { Walls } from './walls/walls.ts';
+import type { RulePage, Walls } from './walls/walls.ts';
 
 export interface Request {
   method: string;
@@ -28,6 +30,10 @@ export interface Request {
   accept: string;
   /** What a browser says of the page that sent the request: `same-origin`, `cross-site`, …; undefined for others. */
   from?: string | undefined;
+  /** The body's `Content-Type`. */
+  type?: string | undefined;
+  /** Reads the body; undefined for one that is longer than this. Undefined where requests have none. */
+  read?: (bytes_max: number) => Promise<string | undefined>;
 }
 
 export interface Answer {
@@ -76,6 +82,8 @@ const safety: Record<string, string> = {
 export async function createSite(walls: Walls, information: SiteInformation): Promise<Site> {
   const documents = await walls.list();
   const searcher = new Searcher(walls, () => documents);
+  const rule = walls.inside && openPageRule(walls.inside);
+  const rulePages = createRulePages(walls, rule, specimen);
 
   async function view(request: Request): Promise<View> {
     if (request.url.length > url_length_max) return failure(414, 'This address is too long.');
@@ -123,7 +131,8 @@ export async function createSite(walls: Walls, information: SiteInformation): Pr
     if (path === undefined) return notFound();
     const stored = await walls.page(path);
     if (stored) {
-      const data = { ...stored, cut: stored.size > document_bytes_max };
+      const ruled = await rule?.apply(() => forRule(stored));
+      const data = { ...stored, cut: stored.size > document_bytes_max, ...(ruled && { rule: ruled }) };
       return { status: 200, data, html: () => documentPage(data) };
     }
     const folder = path === '' ? '' : `${path}/`;
@@ -133,19 +142,31 @@ export async function createSite(walls: Walls, information: SiteInformation): Pr
     return { status: 200, data, html: () => folderPage(data) };
   }
 
+  async function forRule({ path, title, headings }: StoredPage): Promise<RulePage> {
+    const text = (await walls.text(path)).slice(0, rule_text_max);
+    return { path, title, text, headings: headings.map(({ level, text: heading }) => ({ level, text: heading })) };
+  }
+
+  /** The page that a rule is tried on: the first. */
+  async function specimen(): Promise<RulePage> {
+    const stored = documents[0] && (await walls.page(documents[0].path));
+    return stored ? await forRule(stored) : { path: 'README.md', title: 'A page', text: 'A page', headings: [] };
+  }
+
   const site: Site = {
     fire: undefined,
     close: () => systemPages.close(),
     async answer(request) {
       if (isSystemPath(request.url)) return await systemAnswer(request);
-      if (request.method !== 'GET' && request.method !== 'HEAD') {
+      const isOfRule = isRulePath(request.url);
+      if (!isOfRule && request.method !== 'GET' && request.method !== 'HEAD') {
         return respond(request, failure(405, 'Only GET and HEAD are answered here.'), { allow: 'GET, HEAD' });
       }
       if (request.url === '/style.css') return plain('text/css; charset=utf-8', style, 'max-age=300');
       if (request.url === '/robots.txt')
         return plain('text/plain; charset=utf-8', 'User-agent: *\nDisallow: /\n', 'max-age=3600');
       try {
-        return respond(request, await view(request));
+        return respond(request, isOfRule ? await rulePages.answer(request) : await view(request));
       } catch (error) {
         return respond(request, explain(error, request));
       }

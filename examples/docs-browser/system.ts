@@ -122,8 +122,7 @@ export function createSystemPages(
     const isReading = method === 'GET' || method === 'HEAD';
     if (path === '/system/visitors' || path.startsWith('/system/break/')) {
       if (method !== 'POST') return refused(405, 'Only POST is answered here.', { allow: 'POST' });
-      if (from !== undefined && from !== 'same-origin' && from !== 'none')
-        return refused(403, 'Only a page of this site may ask for that.');
+      if (isFromElsewhere(from)) return refused(403, 'Only a page of this site may ask for that.');
       return await change(path);
     }
     if (!isReading) return refused(405, 'Only GET and HEAD are answered here.', { allow: 'GET, HEAD' });
@@ -152,6 +151,11 @@ function backToPage(data: object): View {
   return { status: 200, data, html: () => '', seeOther: '/system#breaks' };
 }
 
-function refused(status: number, message: string, headers: Record<string, string> = {}): View {
+/** Whether a page of another site made its visitor's browser ask. */
+export function isFromElsewhere(from: string | undefined): boolean {
+  return from !== undefined && from !== 'same-origin' && from !== 'none';
+}
+
+export function refused(status: number, message: string, headers: Record<string, string> = {}): View {
   return { status, data: { error: { status, message } }, html: () => failurePage(status, message, ''), headers };
 }

@@ -9,7 +9,9 @@ import type { Row } from './measure.ts';
 import { query_length_max } from './query.ts';
 import { results_per_page } from './search.ts';
 import type { Found, LineFound } from './search.ts';
+import type { Ruled } from './rule.ts';
 import type { Hit, StoredPage } from './tasks/store.ts';
+import { ruledLines } from './views-rule.ts';
 
 /** The text as HTML, in content and in quoted attributes. */
 export function escape(text: string): string {
@@ -41,6 +43,7 @@ export function frame({ title, query = '', kind, body }: Frame): string {
 <header class="top">
 <div class="bar">
 <a class="brand" href="/" title="All packages">docs<span>browser</span></a>
+<nav class="links" aria-label="More"><a href="/rule">Page rule</a></nav>
 <form class="search" action="/" method="get" role="search">
 <label class="hidden" for="q">Search</label>
 <input id="q" name="q" type="search" value="${escape(query)}" maxlength="${query_length_max}" placeholder="Search the documents" autocomplete="off" autocapitalize="off" spellcheck="false">
@@ -172,7 +175,7 @@ function crumbs(path: string, name: string): string {
   return `<nav class="crumbs" aria-label="Breadcrumb">${first}<span aria-hidden="true">›</span><span>${escape(file)}</span></nav>`;
 }
 
-export function documentPage(page: StoredPage & { cut: boolean }): string {
+export function documentPage(page: StoredPage & { cut: boolean; rule?: Ruled }): string {
   const entries = page.headings.filter(({ level }) => level === 2 || level === 3).slice(0, 120);
   const items = entries.map(
     ({ level, id, text }) =>
@@ -186,14 +189,16 @@ export function documentPage(page: StoredPage & { cut: boolean }): string {
   const cut = page.cut
     ? `<p class="notice">Only the first ${document_bytes_max / 2 ** 20} MiB of this file are shown.</p>`
     : '';
-  const body = `${crumbs(page.path, page.package)}
-${contents}${cut}
+  const shown = `${contents}${cut}
 <div class="columns">
 <article>
 ${page.html}
 </article>
 ${aside}
 </div>`;
+  const hidden = `<details class="away"><summary>Hidden by the page rule. Show it</summary>\n${shown}\n</details>`;
+  const body = `${crumbs(page.path, page.package)}
+${ruledLines(page.rule)}${page.rule?.hide ? hidden : shown}`;
   return frame({ title: `${page.title} – ${page.package}`, kind: 'document', body });
 }
 
@@ -228,6 +233,7 @@ export function failurePage(status: number, message: string, query: string): str
     404: 'Not found',
     405: 'Not allowed',
     409: 'Not with these walls',
+    413: 'Too long',
     414: 'Too long',
     422: 'The pattern took too long',
     503: 'Busy',

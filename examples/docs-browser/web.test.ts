@@ -102,6 +102,14 @@ test('walls that would not hold are not broken', async () => {
   assert.doesNotMatch(answer.body, /action="\/system\/break/);
 });
 
+test('walls that would not hold run no rules', async () => {
+  const url = `http://127.0.0.1:${open.port}/rule`;
+  const response = await fetch(url, { method: 'POST', body: new URLSearchParams({ rule: 'export default () => 1' }) });
+  assert.equal(response.status, 409);
+  assert.match(await response.text(), /start with --walls l3kernel/);
+  assert.match(await (await fetch(url)).text(), /run no rules/);
+});
+
 test('a second server on the port is told so', async () => {
   await assert.rejects(takePort(open.port), (error: Error) => {
     assert.ok(error instanceof PortError);

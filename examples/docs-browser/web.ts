@@ -59,10 +59,12 @@ async function listen(server: Server, port: number): Promise<void> {
 async function answer(site: Site, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
     const { method = 'GET', url = '/' } = request;
-    const { accept = '', 'sec-fetch-site': from } = request.headers;
+    const { accept = '', 'sec-fetch-site': from, 'content-type': type } = request.headers;
     const { status, headers, body, stream } = await site.answer({
       ...{ method, url, accept },
       from: typeof from === 'string' ? from : undefined,
+      type,
+      read: (bytes_max) => bodyOf(request, bytes_max),
     });
     if (stream && method !== 'HEAD') {
       response.writeHead(status, headers);
@@ -79,6 +81,23 @@ async function answer(site: Site, request: IncomingMessage, response: ServerResp
     // The site answers its own errors; what remains is a client that went away while it was answered.
     response.destroy();
   }
+}
+
+/** The body as text, undefined when it is longer; what remains of it then is read and dropped. */
+function bodyOf(request: IncomingMessage, bytes_max: number): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    let chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= bytes_max) return void chunks.push(chunk);
+      chunks = [];
+      resolve(undefined);
+    });
+    request.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    request.on('error', reject);
+    request.on('close', () => reject(new Error('the client went away')));
+  });
 }
 
 /** A client that does not read what it asked for misses pieces; they are not kept for it. */

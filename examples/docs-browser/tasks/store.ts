@@ -177,6 +177,11 @@ export function source(path: string): string {
   return asText((sql('SELECT source FROM document WHERE path = ?').get(path) as Row | undefined)?.source);
 }
 
+/** What a reader of the page sees, as text; '' when there is none. */
+export function text(path: string): string {
+  return asText((sql('SELECT text FROM document WHERE path = ?').get(path) as Row | undefined)?.text);
+}
+
 /**
  * Documents that hold all the phrases, best first. A phrase is a list of stems; most have one. Returns `total` of all
  * and the results from `offset` on.

@@ -79,6 +79,7 @@ export function openComlink(options: WallOptions = {}): Walls {
     digests: counted(store.digests),
     page: counted(store.page),
     source: counted(store.source),
+    text: counted(store.text),
     search: counted(store.search),
     bytesCopied: () => undefined,
     async close() {

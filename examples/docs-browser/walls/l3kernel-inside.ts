@@ -7,6 +7,7 @@ import type { Page } from '../tasks/parse.ts';
 import type { Account } from './account.ts';
 import { line_time_max_ms } from './l3kernel-tasks.ts';
 import type { Tasks } from './l3kernel-tasks.ts';
+import { openRule, rule_name } from './l3kernel-rule.ts';
 import type { BreakKind, BreakOutcome, Inside, TaskLine } from './walls.ts';
 
 /** What a block of code may take when it is highlighted on purpose for ever. */
@@ -19,7 +20,9 @@ const break_time_max_ms = 10_000;
 export function openInside(tasks: Tasks, account: Account, noteBlocks: (page: Page) => Page): Inside {
   return {
     tasks: () => taskLines(tasks),
-    edges: () => account.edges(),
+    // A rule comes and goes; arrows to one that has gone would lead nowhere.
+    edges: () => account.edges().filter(({ to }) => to !== rule_name || isThere(tasks, rule_name)),
+    openRule: (text, isTrial) => openRule(tasks.system, account, text, isTrial),
     async render(path, markdown) {
       return noteBlocks(
         await account.timed('parse', 1, () => tasks.ask('parse', (task) => task.async.parse(path, markdown))),
@@ -104,6 +107,8 @@ function describe(error: unknown): Pick<BreakOutcome, 'code' | 'message'> {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
   return { code, message: error.message };
 }
+
+const isThere = ({ system }: Tasks, name: string): boolean => system.tasks().some((task) => task.name === name);
 
 function taskLines({ system, restartsBefore }: Tasks): TaskLine[] {
   const tasks = system.tasks();

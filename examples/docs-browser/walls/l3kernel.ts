@@ -112,6 +112,7 @@ export async function openL3kernel(
     digests: () => askStore((task) => task.async.digests()),
     page: (path) => askStore((task) => task.async.page(path)),
     source: (path) => askStore((task) => task.async.source(path)),
+    text: (path) => askStore((task) => task.async.text(path)),
     search: (phrases, offset, limit) => askStore((task) => task.async.search(phrases, offset, limit)),
     bytesCopied: () => tasks.system.tasks().reduce((sum, { counts }) => sum + (counts.bytes ?? 0), 0),
     inside: openInside(tasks, account, noteBlocks),

@@ -57,6 +57,7 @@ export function syncWalls(name: WallName, parts: Parts | SplitParts, options: Sy
     digests: counted('digests'),
     page: counted('page'),
     source: counted('source'),
+    text: counted('text'),
     search: counted('search'),
     bytesCopied: () => undefined,
     async close() {

@@ -23,7 +23,7 @@ export function openSynckit(options: WallOptions = {}): Walls {
     match: stub('match', ['check', 'compile', 'find']),
     store: stub('store', [
       ...(['open', 'close', 'begin', 'add', 'remove', 'finish', 'completeKey', 'list'] as const),
-      ...(['digests', 'page', 'source', 'search'] as const),
+      ...(['digests', 'page', 'source', 'text', 'search'] as const),
     ]),
   };
   return syncWalls('synckit', parts, options);

@@ -63,6 +63,8 @@ export interface Walls {
   digests(): MaybePromise<Record<string, string>>;
   page(path: string): MaybePromise<StoredPage | null>;
   source(path: string): MaybePromise<string>;
+  /** What a reader of the page sees, as text. */
+  text(path: string): MaybePromise<string>;
   search(phrases: string[][], offset: number, limit: number): MaybePromise<{ total: number; results: Hit[] }>;
 
   /** To look at the parts and to break them; only where the walls hold. */
@@ -88,6 +90,21 @@ export interface TaskLine {
   restarts: number;
 }
 
+/** A page as a rule sees it. */
+export interface RulePage {
+  path: string;
+  title: string;
+  text: string;
+  headings: { level: number; text: string }[];
+}
+
+/** A page rule that runs. */
+export interface RuleTask {
+  /** Asks it about a page: resolves with anything that can be cloned, rejects with anything, within a bounded time. */
+  run(page: RulePage): Promise<unknown>;
+  close(): Promise<void>;
+}
+
 export const breakKinds = ['regex', 'exit', 'heap', 'throw', 'ring', 'kill', 'loop'] as const;
 export type BreakKind = (typeof breakKinds)[number];
 
@@ -110,6 +127,8 @@ export interface Inside {
   render(path: string, markdown: string): Promise<Page>;
   /** Breaks a part and mends it; the error of the call that met it is the outcome. */
   breakPart(kind: BreakKind): Promise<BreakOutcome>;
+  /** Starts a page rule, the text of a module that nobody vouches for. Rejects with what keeps it from starting. */
+  openRule(text: string, isTrial: boolean): Promise<RuleTask>;
 }
 
 /** A line took the pattern longer than the time limit; the part that ran it has been replaced. */
