@@ -118,6 +118,33 @@ describe('a visitor with a browser', { timeout: 90_000 }, () => {
     });
   });
 
+  test('a rule is written, refused, mended, seen on a page and removed', options, async () => {
+    await visit({ ...desktop, javaScriptEnabled: false }, async (page) => {
+      // What is refused is answered with 422, of which the browser complains.
+      page.removeAllListeners('console');
+      await page.goto(address);
+      await page.click('.links a');
+      const store = async (text: string): Promise<void> => {
+        await page.fill('#rule', text);
+        await page.click('.buttons button');
+        await page.waitForLoadState();
+      };
+      await store('\nexport default (page) => {\n  return (;\n}');
+      assert.match((await page.textContent('#refused')) ?? '', /line 3: SyntaxError/);
+      assert.equal(await page.inputValue('#rule'), '\nexport default (page) => {\n  return (;\n}');
+      await store('export default (page) => ({ note: `<b>${page.title}`, hide: true })');
+      assert.match((await page.textContent('#status')) ?? '', /in force/);
+      await page.goto(`${address}/page/alpha/README.md`);
+      assert.match((await page.textContent('.ruled')) ?? '', /^<b>Alpha /);
+      assert.equal(await page.isVisible('article'), false);
+      await page.click('.away > summary');
+      assert.equal(await page.isVisible('article h1'), true);
+      await page.click('.ruled a');
+      await store('');
+      assert.match((await page.textContent('#status')) ?? '', /There is no rule/);
+    });
+  });
+
   test('nothing is wider than a telephone', options, async () => {
     const paths = [
       '/',
@@ -126,6 +153,7 @@ describe('a visitor with a browser', { timeout: 90_000 }, () => {
       '/page/hostile/long.md',
       '/page/alpha/docs/guide.md',
       '/system',
+      '/rule',
       '/no',
     ];
     await visit(phone, async (page) => {

@@ -25,6 +25,8 @@ test('--check breaks every part amid its requests and finds every answer right',
     report.requests.find(({ kind }) => kind === 'all'),
     { ...report.requests.at(-1), requests: 500, errors: 0 },
   );
+  const rules = report.requests.find(({ kind }) => kind === 'rule');
+  assert.deepEqual([rules?.requests, rules?.errors], [7, 0]);
   assert.deepEqual(report.broken.map(({ kind }) => kind).sort(), [...breakKinds].sort());
   for (const { kind, code: ended, others_failed } of report.broken) {
     assert.equal(ended, codes[kind], kind);

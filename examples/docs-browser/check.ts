@@ -45,6 +45,8 @@ interface Probe {
   method?: string;
   path: string;
   json?: boolean;
+  /** Sent as JSON. */
+  body?: string;
   /** Says what is wrong with the answer, or nothing. */
   judge(reply: Reply): string | undefined;
 }
@@ -67,11 +69,14 @@ export async function check(
   const expected = await expectations(documents, parser);
   const broken: Broken[] = [];
   const probes = mixedProbes(expected, holds);
-  if (holds)
-    amid(
-      probes,
-      breakKinds.map((kind) => breaking(kind, broken)),
-    );
+  if (holds) {
+    const breaks = breakKinds.map((kind) => breaking(kind, broken));
+    const posts = ruleProbes();
+    amid(probes, [
+      ...breaks.flatMap((probe, index) => [probe, ...posts.slice(index, index + 1)]),
+      ...posts.slice(breaks.length),
+    ]);
+  }
   const times = new Map<string, number[]>();
   const errors = new Map<string, number>();
   const wrong: string[] = [];
@@ -83,7 +88,7 @@ export async function check(
       const started_ms = performance.now();
       const fault = await fetchOne(port, probe).then(
         (reply) => {
-          if (reply.status === 422) stopped++;
+          if (reply.status === 422 && probe.kind !== 'rule') stopped++;
           if (probe.kind === 'pattern' && reply.body.includes('"complete":false')) cut_short++;
           return commonFault(reply, probe) ?? probe.judge(reply);
         },
@@ -167,6 +172,24 @@ function breaking(kind: BreakKind, broken: Broken[]): Probe {
       return fault(outcome);
     },
   };
+}
+
+/** Rules by a visitor and what has to become of them; the last one removes what is left. */
+const rules: [text: string, status: number, holds: string][] = [
+  ['export default (page) => page.title', 200, '"state":"on"'],
+  ['export default () => { for (;;); }', 422, '"code":"ERR_IPC_TIMEOUT"'],
+  ['export default () => { let s = "x"; for (;;) s += s; }', 422, '"code":"ERR_IPC_LIMIT"'],
+  ['export default (page) => {\n  return (;\n}', 422, '"line":2'],
+  ['export default ({ path }) => ({ note: path, hide: path.length % 2 > 0 })', 200, '"state":"on"'],
+  ['export default () => 5', 422, '"code":"ERR_RULE_RESULT"'],
+  ['', 200, '"rule":null'],
+];
+
+function ruleProbes(): Probe[] {
+  return rules.map(([rule, wanted, holds]) => ({
+    ...{ kind: 'rule', method: 'POST', path: '/rule', json: true, body: JSON.stringify({ rule }) },
+    judge: ({ status, body }) => (status === wanted && body.includes(holds) ? undefined : `status ${status}: ${body}`),
+  }));
 }
 
 function pick(expected: Expected[], index: number): Expected | undefined {
@@ -359,10 +382,14 @@ function commonFault({ status, type, body }: Reply, probe: Probe): string | unde
   return undefined;
 }
 
-function fetchOne(port: number, { path, method = 'GET', json = false }: Probe): Promise<Reply> {
+function fetchOne(port: number, { path, method = 'GET', json = false, body = '' }: Probe): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const accept = json ? 'application/json' : 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8';
-    const sent = request({ host, port, path, method, headers: { accept }, timeout: 30_000 }, (response) => {
+    const headers = {
+      accept,
+      ...(body && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+    };
+    const sent = request({ host, port, path, method, headers, timeout: 30_000 }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
@@ -373,6 +400,6 @@ function fetchOne(port: number, { path, method = 'GET', json = false }: Probe): 
     });
     sent.on('timeout', () => sent.destroy(new Error('no answer within 30 s')));
     sent.on('error', reject);
-    sent.end();
+    sent.end(body);
   });
 }
