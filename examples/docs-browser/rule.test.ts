@@ -174,17 +174,22 @@ test('a rule that fails on pages is told there, and switched off', { timeout: 60
     return ruled?.failed?.code;
   };
   assert.equal(await failed('/page/beta/README.md'), 'ERR_IPC_TIMEOUT');
+  // On a busy machine a call may be late, too.
+  const thrown = /^(?:TypeError|ERR_IPC_TIMEOUT)$/;
   // They have to be in a row.
   assert.deepEqual(await ruledOf(readme), { note: 'tried' });
-  for (let failure = 1; failure < failures_max; failure++) assert.equal(await failed(guide), 'TypeError');
+  for (let failure = 1; failure < failures_max; failure++) assert.match((await failed(guide)) ?? '', thrown);
   assert.equal((await stateOf())?.state, 'on');
   const page = await ask(guide, 'text/html');
-  assert.match(page.body, /page rule<\/a> failed on this page: <code>TypeError<\/code>, line 3: not this one/);
+  assert.match(
+    page.body,
+    /page rule<\/a> failed on this page: <code>(?:TypeError<\/code>, line 3: not this one|ERR_IPC_TIMEOUT)/,
+  );
   assert.match(page.body, /<h1[^>]*>Guide/);
   assert.deepEqual(await ruledOf(readme), { skipped: 'off' });
   assert.match((await ask(readme, 'text/html')).body, /is switched off: it failed on 3 pages in a row/);
   const shown = await ask('/rule', 'text/html');
-  assert.match(shown.body, /is switched off.*alpha\/docs\/guide\.md.*TypeError/);
+  assert.match(shown.body, /is switched off.*alpha\/docs\/guide\.md.*<code>(?:TypeError|ERR_IPC_TIMEOUT)/);
   const { tasks } = JSON.parse((await ask('/system')).body) as Picture;
   assert.ok(!tasks.some(({ name }) => name.startsWith('rule')));
   assert.deepEqual((await post('')).data.rule, null);
