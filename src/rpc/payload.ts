@@ -232,7 +232,7 @@ function putStream(value: unknown, root: 'args' | 'result', task: number): numbe
 export type ImportFunction = (index: number) => Function;
 
 const refuseFunction: ImportFunction = () => {
-  throw new Error('a function handle where none can be');
+  throw new CodecError('ERR_IPC_PROTOCOL', 'a function handle where none can be');
 };
 
 /** The arguments in the registers. `self` is the thread that received them. */

@@ -47,3 +47,10 @@ test(`any registers give a value or a protocol error (SEED=${limits.seed})`, () 
     { numRuns: 1_000_000, ...limits },
   );
 });
+
+test('a function in the last value of a stream is a protocol error', () => {
+  const [LAST_INLINE, FUNCTION] = [6, 7];
+  registers[R_SENDER] = idOf(sender);
+  registers[R_WORD] = 1 | (FUNCTION << 8);
+  assert.throws(() => takeResult(self, LAST_INLINE << TAG_FORMAT_SHIFT, () => () => {}), { code: 'ERR_IPC_PROTOCOL' });
+});
