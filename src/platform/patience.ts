@@ -35,8 +35,16 @@ const OTHERS_MAX = 64;
 const MEASURE_ms = 1;
 /** Messages that take no longer than this leave no doubt. */
 const QUICK_ms = 0.015;
-/** Parking is preferred, for it leaves the core to others, unless spinning takes less than this part of its time. */
+/** Spinning takes less than this part of the time that parking does: it is better beyond doubt. */
 const MUCH_LESS = 0.8;
+/**
+ * Parking is kept where it takes no more than this part of the time that spinning took. Where messages take longer than
+ * a spin does all spins are in vain, and it is kept as well if it is not dearer: it leaves the core to others.
+ */
+const HALF = 0.5;
+const NO_MORE = 1.25;
+/** What a long spin takes, about. */
+const SPIN_ms = 0.12;
 /** What is known of parking counts for so long. */
 const KNOWN_ms = 4000;
 /**
@@ -148,6 +156,10 @@ function measure(sent: number): void {
   }
   parking_ms = each_ms;
   parkingKnown_ms = time_ms;
+  if (each_ms > spinning_ms * (spinning_ms > SPIN_ms ? NO_MORE : HALF)) {
+    setMode(true, WAITS, 0);
+    return;
+  }
   if (each_ms < spinning_ms * MUCH_LESS) crowdedUntil_ms = triesAt_ms;
   separates = time_ms >= triesAt_ms;
   if (separates) {
