@@ -64,7 +64,7 @@ import { unwatch, watch, type Watcher } from '../user/loop.ts';
 import { awaitAnswer } from './answer.ts';
 import type { ByteOptions } from './bytes.ts';
 import { continueStack, joinStacks } from './errors-codec.ts';
-import { type Calling, failure, sendError, takeThrown } from './failure.ts';
+import { abortedError, type Calling, failure, sendError, takeThrown } from './failure.ts';
 import { type Entry, Fifo, NOWHERE } from './fifo.ts';
 import { IpcError } from './ipc-error.ts';
 import { readAwaitedNews } from './news.ts';
@@ -148,13 +148,6 @@ export const plainOptions = (timeout_ms: number): Options => ({
 
 /** Calls in flight to one task, so that a slow one leaves tcbs to the others. */
 export const IN_FLIGHT_PER_TARGET = (CALLS_IN_FLIGHT * 3) / 4;
-
-const abortedError = (calling: Calling, signal: AbortSignal): IpcError =>
-  new IpcError('ERR_IPC_ABORTED', `${calling.task}.${calling.method}(): aborted by its signal`, {
-    task: calling.task,
-    method: calling.method,
-    cause: signal.reason,
-  });
 
 const callingOf = (
   target: Target,
@@ -784,6 +777,28 @@ function startOneOfEach(): boolean {
   return started;
 }
 
+/**
+ * A call of the event loop to `target`, its message in the registers, put there for `to`: the target itself, or an
+ * instance of it that is a pool's. Throws what keeps it from being made.
+ */
+function makePending(
+  target: Target,
+  to: Target,
+  method: number,
+  name: string,
+  options: Options,
+  args: readonly unknown[],
+  resolve: (value: unknown) => void,
+): PendingCall {
+  const { signal } = options;
+  const calling = callingOf(target, name, options, now_ms());
+  if (signal !== undefined && signal.aborted) throw abortedError(calling, signal);
+  if (!isAttached()) throw new IpcError('ERR_IPC_SHUTDOWN', `${target.name}.${name}(): its system has ended`);
+  const tag = CALL | (method << TAG_METHOD_SHIFT) | put(to, name, options, args);
+  // What goes over a side port is with one instance already.
+  return new PendingCall(carries(tag) ? to : target, calling, options, tag, resolve);
+}
+
 /** Calls method number `method` of the task; the promise settles with its answer. */
 export function callAsync(
   target: Target,
@@ -794,12 +809,8 @@ export function callAsync(
 ): Promise<unknown> {
   if (trace.isWanted()) return trace.async(callAsync, target, method, name, options, args);
   return new Promise((resolve) => {
-    const { signal } = options;
-    const calling = callingOf(target, name, options, now_ms());
-    if (signal !== undefined && signal.aborted) throw abortedError(calling, signal);
-    if (!isAttached()) throw new IpcError('ERR_IPC_SHUTDOWN', `${target.name}.${name}(): its system has ended`);
-    const tag = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args);
-    const pending = new PendingCall(target, calling, options, tag, resolve);
+    const pending = makePending(target, target, method, name, options, args, resolve);
+    const { calling } = pending;
     const isFirst = target.queue.size === 0 && target.returned.size === 0 && !hasStrays(target);
     const isFree = isFirst && target.inFlight < IN_FLIGHT_PER_TARGET;
     const self = agent.current;
@@ -908,19 +919,13 @@ function queueInPool(
 ): Promise<unknown> {
   if (trace.isWanted()) return trace.async(queueInPool, target, method, name, options, args);
   return new Promise((resolve) => {
-    const { signal } = options;
     const pool = target.pool!;
     const to = pool.any() ?? pool.last();
-    const calling = callingOf(target, name, options, now_ms());
-    if (signal !== undefined && signal.aborted) throw abortedError(calling, signal);
-    if (!isAttached()) throw new IpcError('ERR_IPC_SHUTDOWN', `${target.name}.${name}(): its system has ended`);
-    const tag = CALL | (method << TAG_METHOD_SHIFT) | put(to, name, options, args);
-    // What goes over a side port is with one instance already.
-    const pending = new PendingCall(carries(tag) ? to : target, calling, options, tag, resolve);
+    const pending = makePending(target, to, method, name, options, args, resolve);
     pending.listenToSignal();
     const tcb = pending.target === to ? takeCallTcb() : 0;
     if (tcb === 0) pending.enqueue();
-    else pending.start(tcb, calling.began_ms);
+    else pending.start(tcb, pending.calling.began_ms);
     pool.onShortage();
   });
 }

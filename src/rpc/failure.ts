@@ -82,6 +82,10 @@ export function failure(code: Result, calling: Calling, cause?: unknown): IpcErr
   }
 }
 
+/** The error of a call whose signal was aborted. */
+export const abortedError = ({ task, method }: Pick<Calling, 'task' | 'method'>, signal: AbortSignal): IpcError =>
+  new IpcError('ERR_IPC_ABORTED', `${task}.${method}(): aborted by its signal`, { task, method, cause: signal.reason });
+
 /** Names the ring that the call was in. It is found by the sequence of the call, which came with the result. */
 function deadlockText({ task, method }: Calling): string {
   const rest = takeRing(registers[R_SEQUENCE]!);
