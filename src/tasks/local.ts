@@ -38,7 +38,7 @@ import { agent, discardTask } from '../user/agent.ts';
 import { joinStacks } from '../rpc/errors-codec.ts';
 import { dropIterators, exportsOf } from '../rpc/generators.ts';
 import { type Entry, Fifo, NOWHERE } from '../rpc/fifo.ts';
-import { type Calling, failure, putThrown, sendError, takeThrown } from '../rpc/failure.ts';
+import { abortedError, type Calling, failure, putThrown, sendError, takeThrown } from '../rpc/failure.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import { functionsPut, putArguments, putResult, takeResult } from '../rpc/payload.ts';
 import {
@@ -286,9 +286,6 @@ function within<T>(
     timer = setTimeout(() => giveUp(failure(late, calling)), Math.max(0, began_ms + timeout_ms - now_ms()));
   });
 }
-
-const abortedError = ({ task, method }: Calling, signal: AbortSignal): IpcError =>
-  new IpcError('ERR_IPC_ABORTED', `${task}.${method}(): aborted by its signal`, { task, method, cause: signal.reason });
 
 function checkSignal(target: Target, name: string, { signal }: Options): void {
   if (signal !== undefined && signal.aborted) throw abortedError(callingOf(target, name, NEVER, NEVER), signal);

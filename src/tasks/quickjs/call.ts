@@ -2,15 +2,15 @@
  * Calls of a sandbox: by the stubs of its own agent, by other agents through the inbox, and what goes on in it when a
  * promise of the host has settled.
  */
-import { peek, poke } from '#atomics';
+import { peek } from '#atomics';
 import { NEVER } from '../../layout/message.ts';
 import { ANY_INDEX } from '../../layout/params.ts';
-import { homeWaiting, running, TCB_ID, TCB_STATE } from '../../layout/tcb.ts';
-import { type Options, plainOptions, type Target } from '../../rpc/call.ts';
+import { homeWaiting, TCB_ID, TCB_STATE } from '../../layout/tcb.ts';
+import { type Options, plainOptions } from '../../rpc/call.ts';
 import { clearTimeout, performance, setImmediate, setTimeout } from '../../platform/timers.ts';
+import { abortedError } from '../../rpc/failure.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
-import { agent } from '../../user/agent.ts';
-import { stack } from '../wasm/record.ts';
+import { enterOpened, leaveOpened } from '../wasm/lives.ts';
 import { activate, fault, faults } from './activate.ts';
 import { callExport, collect, type Collection, revoke, type Settlement, settle, Waiting } from './guest.ts';
 import { type AnyFunction, gone, isGone, type Pending, type Script, timeoutOf } from './script.ts';
@@ -33,11 +33,8 @@ export function stubsFor(script: Script, name: string, options: Options): { sync
   };
 }
 
-const aborted = ({ name: task }: Target, method: string, signal: AbortSignal): IpcError =>
-  new IpcError('ERR_IPC_ABORTED', `${task}.${method}(): aborted by its signal`, { task, method, cause: signal.reason });
-
 export function callSync(script: Script, name: string, options: Options, args: readonly unknown[]): unknown {
-  if (options.signal?.aborted === true) throw aborted(script.target, name, options.signal);
+  if (options.signal?.aborted === true) throw abortedError({ task: script.target.name, method: name }, options.signal);
   const result = activate(script, name, options.timeout_ms, callExport, args);
   if (script.pending.size > 0) finish(script);
   if (!(result instanceof Waiting)) return result;
@@ -53,7 +50,7 @@ export async function callAsync(
   options: Options,
   args: readonly unknown[],
 ): Promise<unknown> {
-  if (options.signal?.aborted === true) throw aborted(script.target, name, options.signal);
+  if (options.signal?.aborted === true) throw abortedError({ task: script.target.name, method: name }, options.signal);
   return await callEither(script, name, options, args);
 }
 
@@ -103,7 +100,7 @@ function wait(
       forget(script, waiting);
       pending.reject(error);
     };
-    const onAbort = (): void => giveUp(aborted(script.target, method, signal!));
+    const onAbort = (): void => giveUp(abortedError({ task: script.target.name, method }, signal!));
     signal?.addEventListener('abort', onAbort, { once: true });
     script.pending.add(pending);
     if (timeout_ms === NEVER) return;
@@ -172,12 +169,7 @@ function endBy(script: Script, pending: Pending, error: unknown): void {
 export function fromElsewhere(script: Script, name: string): AnyFunction {
   return (...args: unknown[]) => {
     const { id, tcb } = script;
-    const opened = homeWaiting(id, ANY_INDEX);
-    const outer = agent.current;
-    poke(tcb + TCB_STATE, opened);
-    agent.current = agent.caller;
-    // The caller is answered before a fault is acted upon.
-    stack.depth++;
+    const outer = enterOpened(id, tcb);
     try {
       if (isGone(script)) throw gone(script, name);
       const options = plainOptions(timeoutOf(script.start));
@@ -185,9 +177,7 @@ export function fromElsewhere(script: Script, name: string): AnyFunction {
       const result = activate(script, name, options.timeout_ms, callExport, args);
       return result instanceof Waiting ? wait(script, name, options, began_ms, result) : result;
     } finally {
-      stack.depth--;
-      agent.current = outer;
-      if (peek(tcb + TCB_ID) === id && peek(tcb + TCB_STATE) === opened) poke(tcb + TCB_STATE, running(id));
+      leaveOpened(id, tcb, outer);
       if (faults.waiting || script.pending.size > 0) setImmediate(lookAround, script);
     }
   };

@@ -11,7 +11,8 @@ import type { HostedTask, Start, TaskHost } from '../host.ts';
 import type { ThreadId } from '../../layout/tcb.ts';
 import { plainOptions } from '../../rpc/call.ts';
 import { callAsync, callEither, callSync, stubsFor } from './call.ts';
-import { abandon, begin, end, endScripts, scriptOf, scriptWith } from './life.ts';
+import { abandonRecords } from '../wasm/lives.ts';
+import { begin, end, endScripts, scriptOf, scriptWith } from './life.ts';
 import { boundsOf } from './limits.ts';
 import { type AnyFunction, type Script, timeoutOf } from './script.ts';
 
@@ -21,13 +22,13 @@ function startSync(start: Start): HostedTask {
   try {
     checkOptions(start);
   } catch (error) {
-    abandon(start);
+    abandonRecords(start);
     throw error;
   }
   try {
     return hostedTask(begin(start));
   } catch (error) {
-    abandon(start);
+    abandonRecords(start);
     throw failed(start, error);
   }
 }

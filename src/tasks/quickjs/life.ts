@@ -2,34 +2,22 @@
  * The life of a sandboxed task: from its text to its end, and to the next instance when it is replaced. As with wasm
  * tasks, a fault is noted where it happens and acted upon when no activation is left on the stack.
  */
-import { peek, poke, store } from '#atomics';
+import { store } from '#atomics';
 import { endBody, startPassive } from '../../kernel/dispatch.ts';
 import { freeThreads, repairTask } from '../../kernel/fault.ts';
-import { createThread, freeTask, giveWindow } from '../../kernel/tcb.ts';
 import { NEVER } from '../../layout/message.ts';
 import { INDEX_MASK } from '../../layout/params.ts';
-import {
-  RESTART_ALWAYS,
-  RESTART_ON_FAILURE,
-  TASK_ALIVE,
-  TASK_EXIT_CODE,
-  TASK_RESTART,
-  TASK_RESTARTS,
-  TASK_SERVER,
-  TASK_STATE,
-  taskAt,
-  type TaskRecord,
-} from '../../layout/task.ts';
+import { TASK_ALIVE, TASK_STATE, taskAt, type TaskRecord } from '../../layout/task.ts';
 import { tcbOf, type ThreadId } from '../../layout/tcb.ts';
-import { performance, setImmediate } from '../../platform/timers.ts';
+import { setImmediate } from '../../platform/timers.ts';
 import { makeTarget } from '../../rpc/call.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
-import { removeLocalExports, serve, setLocalExports } from '../../rpc/serve.ts';
+import { serve, setLocalExports } from '../../rpc/serve.ts';
 import type { TaskExit } from '../../rpc/types.ts';
-import { agent, holder } from '../../user/agent.ts';
-import { ringRestarts, setReason } from '../../user/incarnations.ts';
+import { holder } from '../../user/agent.ts';
 import type { Start } from '../host.ts';
 import { stack } from '../wasm/record.ts';
+import { countRestart, endRecord, giveThread, mayRestart, sayRestart } from '../wasm/lives.ts';
 import { needRoom } from '../wasm/room.ts';
 import { activate, faults } from './activate.ts';
 import { fromElsewhere, later } from './call.ts';
@@ -42,12 +30,8 @@ import { Loader, readSource } from './source.ts';
 
 const scripts = new Map<number, Script>();
 
-const RESTARTS = { never: 0, 'on-failure': RESTART_ON_FAILURE, always: RESTART_ALWAYS };
 /** A module has at least so long to run: more is done at its start than in a call, and it is not to fail by chance. */
 const EVALUATION_MIN_ms = 1000;
-/** More restarts than these within the period are one too many: the task is given up. */
-const RESTARTS_MAX = 5;
-const RESTARTS_PERIOD_ms = 10_000;
 
 const recordOf = ({ taskId }: Pick<Script, 'taskId'>): TaskRecord => taskAt(taskId & INDEX_MASK);
 
@@ -89,7 +73,7 @@ export function begin(start: Start): Script {
   names.push(...script.functions.keys());
   const functions = names.map((name) => fromElsewhere(script, name));
   setLocalExports(start.taskId, { names, functions, streams: [] });
-  poke(recordOf(script) + TASK_RESTART, RESTARTS[start.options.restart ?? 'never']);
+  sayRestart(recordOf(script), start.options);
   scripts.set(script.taskId, script);
   return script;
 }
@@ -136,13 +120,6 @@ function endByFault(script: Script): void {
   end(script, { code: 1, reason: reasonOf(script.fault ?? fault) });
 }
 
-function mayRestart(times: number[]): boolean {
-  const now = performance.now();
-  while (times.length > 0 && times[0]! < now - RESTARTS_PERIOD_ms) times.shift();
-  times.push(now);
-  return times.length <= RESTARTS_MAX;
-}
-
 /** Ends the thread and its instance: whoever waits for it is answered. */
 function tearDown(script: Script): void {
   const record = recordOf(script);
@@ -164,9 +141,8 @@ function tearDown(script: Script): void {
 function replaced(script: Script): boolean {
   tearDown(script);
   const record = recordOf(script);
-  const id = createThread(record, agent.processor, true);
-  if (id === 0 || !giveWindow(tcbOf(id), false)) return false;
-  poke(record + TASK_SERVER, id);
+  const id = giveThread(record);
+  if (id === 0) return false;
   script.id = id;
   script.tcb = tcbOf(id);
   script.target.id = id;
@@ -181,8 +157,7 @@ function replaced(script: Script): boolean {
     script.fault = error;
     return false;
   }
-  poke(record + TASK_RESTARTS, peek(record + TASK_RESTARTS) + 1);
-  ringRestarts();
+  countRestart(record);
   return true;
 }
 
@@ -191,14 +166,7 @@ export function end(script: Script, exit: TaskExit): void {
   if (script.ended !== null) return;
   scripts.delete(script.taskId);
   script.ended = exit.reason;
-  removeLocalExports(script.taskId);
-  const record = recordOf(script);
-  poke(record + TASK_EXIT_CODE, exit.code);
-  poke(record + TASK_RESTART, 0);
-  setReason(record, exit.reason);
-  tearDown(script);
-  freeTask(record);
-  ringRestarts();
+  endRecord(recordOf(script), script.taskId, exit, () => tearDown(script));
   script.exit(exit);
 }
 
@@ -210,10 +178,3 @@ export function endScripts(): void {
 export const scriptOf = (taskId: number): Script | undefined => scripts.get(taskId);
 export const scriptWith = (id: ThreadId): Script | undefined =>
   [...scripts.values()].find((script) => script.id === id);
-
-/** Gives back the records of a task that did not start. */
-export function abandon({ taskId, server, discard }: Start): void {
-  removeLocalExports(taskId);
-  endBody(tcbOf(server));
-  discard();
-}

@@ -5,8 +5,8 @@
 import { METHOD_CONTEXT } from '../../rpc/context.ts';
 import { METHOD_DESCRIBE, METHOD_FIRST } from '../../rpc/serve.ts';
 import { NEVER, PEER_GONE } from '../../layout/message.ts';
-import type { Options, Target } from '../../rpc/call.ts';
-import { failure } from '../../rpc/failure.ts';
+import type { Options } from '../../rpc/call.ts';
+import { abortedError, failure } from '../../rpc/failure.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
 import { type Caller, type Callers, makeStubsFrom } from '../../rpc/stub.ts';
 import type { HostedTask, Start, TaskHost } from '../host.ts';
@@ -107,7 +107,7 @@ function stubFor(one: Hosted, name: string, options: Options): { sync: RawFuncti
   const index = one.task.signatures.findIndex((signature) => signature.name === name);
   const { call } = one.stubs[index]!;
   const checked: RawFunction = (...args) => {
-    if (signal?.aborted === true) throw aborted(one.task.target, name, signal);
+    if (signal?.aborted === true) throw abortedError({ task: one.task.target.name, method: name }, signal);
     return call(...args);
   };
   const later: RawFunction = async (...args) =>
@@ -117,9 +117,6 @@ function stubFor(one: Hosted, name: string, options: Options): { sync: RawFuncti
   return { sync: signal === undefined ? call : checked, async: later };
 }
 
-const aborted = ({ name: task }: Target, method: string, signal: AbortSignal): IpcError =>
-  new IpcError('ERR_IPC_ABORTED', `${task}.${method}(): aborted by its signal`, { task, method, cause: signal.reason });
-
 /** Calls of a task that was found by its name. */
 const callFound: Caller = (target, method, name, options, args) => {
   const one = hostedBy(target.id);
@@ -128,7 +125,7 @@ const callFound: Caller = (target, method, name, options, args) => {
     throw failure(PEER_GONE, { task: target.name, taskId, method: name, timeout_ms: NEVER, began_ms: NEVER });
   }
   if (method === METHOD_DESCRIBE) return { names: one.task.signatures.map((signature) => signature.name), streams: [] };
-  if (options.signal?.aborted === true) throw aborted(target, name, options.signal);
+  if (options.signal?.aborted === true) throw abortedError({ task: target.name, method: name }, options.signal);
   // No context goes into a wasm task.
   const isPlain = (method & METHOD_CONTEXT) === 0;
   return one.stubs[(method & ~METHOD_CONTEXT) - METHOD_FIRST]!.call(...(isPlain ? args : args.slice(0, -1)));

@@ -5,44 +5,41 @@
  * A fault is noted where it happens and acted upon when no activation is left on the stack, because the stack may be
  * used up at the moment of the fault, and a repair that is interrupted half-way would be worse than any fault.
  */
-import { peek, poke, store } from '#atomics';
+import { store } from '#atomics';
 import { endBody, startPassive } from '../../kernel/dispatch.ts';
 import { freeThreads, repairTask } from '../../kernel/fault.ts';
-import { createThread, freeTask, giveWindow } from '../../kernel/tcb.ts';
-import { ANY_INDEX, INDEX_MASK } from '../../layout/params.ts';
-import {
-  RESTART_ALWAYS,
-  RESTART_ON_FAILURE,
-  TASK_ALIVE,
-  TASK_EXIT_CODE,
-  TASK_RESTART,
-  TASK_RESTARTS,
-  TASK_SERVER,
-  TASK_STATE,
-  taskAt,
-  type TaskRecord,
-} from '../../layout/task.ts';
-import { homeWaiting, running, TCB_ID, TCB_STATE, tcbOf, type ThreadId } from '../../layout/tcb.ts';
+import { INDEX_MASK } from '../../layout/params.ts';
+import { TASK_ALIVE, TASK_STATE, taskAt, type TaskRecord } from '../../layout/task.ts';
+import { tcbOf, type ThreadId } from '../../layout/tcb.ts';
 import { registers } from '../../platform/atomics.ts';
 import { NEVER, R_SENDER } from '../../layout/message.ts';
 import { makeTarget, plainOptions } from '../../rpc/call.ts';
-import { removeLocalExports, serve, setLocalExports } from '../../rpc/serve.ts';
+import { serve, setLocalExports } from '../../rpc/serve.ts';
 import type { TaskExit } from '../../rpc/types.ts';
-import { agent, holder } from '../../user/agent.ts';
-import { ringRestarts, setReason } from '../../user/incarnations.ts';
+import { holder } from '../../user/agent.ts';
 import type { Start } from '../host.ts';
 import { type Compiled, taskBoundsOf } from './compile.ts';
 import { dropCopiers } from './copier.ts';
 import { guarded, guardedFunction } from './guard.ts';
 import { byName, importsFor, throughStubs } from './imports.ts';
 import { Exit, faultText, type RawFunction, type Slot, stack, wasmTasks, type WasmTask } from './record.ts';
+import {
+  abandonRecords,
+  countRestart,
+  endRecord,
+  enterOpened,
+  giveThread,
+  leaveOpened,
+  mayRestart,
+  sayRestart,
+} from './lives.ts';
 import { needRoom } from './room.ts';
 import { isCallable, type Signature, signatureOf } from './signature.ts';
 import { makeSpace } from './space.ts';
 import type { Files } from './wasi-files.ts';
 import { callLater, endLane, endStacks, makeLane, makeStacks, setPointer, startWaiting } from './stacks.ts';
 import { makeSlot, makeSwitch } from './switch.ts';
-import { performance, setImmediate } from '../../platform/timers.ts';
+import { setImmediate } from '../../platform/timers.ts';
 
 /** A task as its host knows it. */
 export interface Hosted {
@@ -58,12 +55,6 @@ export interface Hosted {
 }
 
 const hosted = new Map<WasmTask, Hosted>();
-
-/** Callers elsewhere that meet a dead thread look for the next one where these say that there may be one. */
-const RESTARTS = { never: 0, 'on-failure': RESTART_ON_FAILURE, always: RESTART_ALWAYS };
-/** More restarts than these within the period are one too many: the task is given up. */
-const RESTARTS_MAX = 5;
-const RESTARTS_PERIOD_ms = 10_000;
 
 const recordOf = ({ taskId }: WasmTask): TaskRecord => taskAt(taskId & INDEX_MASK);
 
@@ -124,7 +115,7 @@ export function begin(start: Start, compiled: Compiled, files: Files | null): Ho
     streams: [],
   });
   instantiate(made);
-  poke(recordOf(task) + TASK_RESTART, RESTARTS[start.options.restart ?? 'never']);
+  sayRestart(recordOf(task), start.options);
   hosted.set(task, made);
   return made;
 }
@@ -167,18 +158,11 @@ function serveElsewhere(task: WasmTask): number {
 function fromElsewhere(task: WasmTask, slot: Slot): RawFunction {
   return (...args: unknown[]) => {
     const { id, tcb } = task;
-    const opened = homeWaiting(id, ANY_INDEX);
-    const outer = agent.current;
-    poke(tcb + TCB_STATE, opened);
-    agent.current = agent.caller;
-    // The caller is answered before a fault is acted upon.
-    stack.depth++;
+    const outer = enterOpened(id, tcb);
     try {
       return slot.call(...args);
     } finally {
-      stack.depth--;
-      agent.current = outer;
-      if (peek(tcb + TCB_ID) === id && peek(tcb + TCB_STATE) === opened) poke(tcb + TCB_STATE, running(id));
+      leaveOpened(id, tcb, outer);
       if (task.faulted) silence(task);
       if (stack.dying) setImmediate(settle);
     }
@@ -217,13 +201,6 @@ function endByFault(one: Hosted): void {
   end(one, { code, reason: faultText(task.fault) });
 }
 
-function mayRestart(times: number[]): boolean {
-  const now = performance.now();
-  while (times.length > 0 && times[0]! < now - RESTARTS_PERIOD_ms) times.shift();
-  times.push(now);
-  return times.length <= RESTARTS_MAX;
-}
-
 /** Lets nobody in any more. */
 function silence(task: WasmTask): void {
   task.exports = null;
@@ -250,9 +227,8 @@ function restarted(one: Hosted): boolean {
   const { task } = one;
   tearDown(one);
   const record = recordOf(task);
-  const id = createThread(record, agent.processor, true);
-  if (id === 0 || !giveWindow(tcbOf(id), false)) return false;
-  poke(record + TASK_SERVER, id);
+  const id = giveThread(record);
+  if (id === 0) return false;
   task.id = id;
   task.tcb = tcbOf(id);
   task.target.id = id;
@@ -265,8 +241,7 @@ function restarted(one: Hosted): boolean {
     task.fault = error;
     return false;
   }
-  poke(record + TASK_RESTARTS, peek(record + TASK_RESTARTS) + 1);
-  ringRestarts();
+  countRestart(record);
   startWaiting(task);
   return true;
 }
@@ -277,15 +252,10 @@ export function end(one: Hosted, exit: TaskExit): void {
   if (task.ended !== null) return;
   hosted.delete(task);
   task.ended = exit.reason;
-  removeLocalExports(task.taskId);
-  const record = recordOf(task);
-  poke(record + TASK_EXIT_CODE, exit.code);
-  poke(record + TASK_RESTART, 0);
-  setReason(record, exit.reason);
-  tearDown(one);
-  endLane(task);
-  freeTask(record);
-  ringRestarts();
+  endRecord(recordOf(task), task.taskId, exit, () => {
+    tearDown(one);
+    endLane(task);
+  });
   void task.files?.server.kill();
   one.exit(exit);
 }
@@ -302,9 +272,7 @@ export function hostedBy(id: ThreadId): Hosted | undefined {
 }
 
 /** Gives back the records of a task that did not start. */
-export function abandon({ taskId, server, discard }: Start): void {
-  wasmTasks.delete(server);
-  removeLocalExports(taskId);
-  endBody(tcbOf(server));
-  discard();
+export function abandon(start: Start): void {
+  wasmTasks.delete(start.server);
+  abandonRecords(start);
 }

@@ -22,9 +22,8 @@ import { taskAt } from '../../layout/task.ts';
 import { type Tcb, tcbOf, type ThreadId } from '../../layout/tcb.ts';
 import { now_ms } from '#wait';
 import { endCallOf, type Options } from '../../rpc/call.ts';
-import { type Calling, failure } from '../../rpc/failure.ts';
+import { abortedError, type Calling, failure } from '../../rpc/failure.ts';
 import { type Entry, Fifo, NOWHERE } from '../../rpc/fifo.ts';
-import { IpcError } from '../../rpc/ipc-error.ts';
 import { clearTimeout, setImmediate, setTimeout } from '../../platform/timers.ts';
 import { agent, holder, idOf } from '../../user/agent.ts';
 import { gone, isGone, type RawFunction, stack, type WasmTask } from './record.ts';
@@ -195,8 +194,7 @@ export function callLater(
     };
     const onAbort = (): void => {
       task.lane.delete(call);
-      const text = `${task.target.name}.${signature.name}(): aborted by its signal`;
-      call.reject(new IpcError('ERR_IPC_ABORTED', text, { cause: signal!.reason as unknown }));
+      call.reject(abortedError(calling, signal!));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     task.lane.add(call);
