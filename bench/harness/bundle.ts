@@ -10,8 +10,8 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { applyEdits } from '../removal/variants.ts';
-import type { Edit } from '../removal/variants.ts';
+import { applyEdits } from './edits.ts';
+import type { Edit } from './edits.ts';
 import { BUILT_VARIABLE, LIBRARY_VARIABLE, SOURCES_VARIABLE, sourceUrl } from './files.ts';
 
 export interface Subject {

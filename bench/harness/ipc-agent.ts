@@ -1,6 +1,6 @@
 /**
- * The low-level call with two message words each way, as a side for the harness, and the loop that serves it. The
- * server adds the words, so that what comes back depends on what was sent.
+ * The low-level call with message words each way, as a side for the harness, and the loop that serves it. The first
+ * word comes back changed, so that what comes back depends on what was sent.
  */
 import type { ThreadId } from '../../src/layout/tcb.ts';
 import { memory, words } from '../../src/platform/memory.ts';
@@ -28,43 +28,41 @@ import type { Side } from './interleave.ts';
 
 export const COMMAND_CALLS = 16;
 
-const METHOD_ADD = 1;
+const METHOD_ECHO = 1;
 const METHOD_STOP = 2;
-const CALL_ADD = makeTag(2, 0, METHOD_ADD);
 const CALL_STOP = makeTag(0, 0, METHOD_STOP);
-const REPLY_ADD = makeTag(2);
 const REPLY_STOP = makeTag(0);
 const WARM_CALLS = 64;
+/** Message words each way, unless a row says otherwise. */
+const WORDS = 2;
 
-/** Calls until told to stop. `mine` is the thread id of the server. */
-export const serveCalls: Handler = (mine) => {
+/** Gives back what it gets, the first word one more. `mine` is the thread id of the server, `size` the words. */
+export const serveCalls: Handler = (mine, _theirs, _count, size) => {
   actAs(mine as ThreadId);
+  const answer = makeTag(size);
   let result = receive();
-  for (;;) {
+  while (methodIn(tag()) !== METHOD_STOP) {
     if (result !== OK) throw new Error(`receive ended with ${result}`);
-    if (methodIn(tag()) === METHOD_STOP) {
-      replyAndReceive(sender(), sequence(), REPLY_STOP, 0);
-      return;
-    }
-    message[0] = (message[0] as number) + (message[1] as number);
-    result = replyAndReceive(sender(), sequence(), REPLY_ADD);
+    message[0] = (message[0] as number) + 1;
+    result = replyAndReceive(sender(), sequence(), answer);
   }
+  replyAndReceive(sender(), sequence(), REPLY_STOP, 0);
 };
 
-function callAdd(server: ThreadId, count: number): void {
+function callEcho(server: ThreadId, count: number, size: number): void {
+  const selector = makeTag(size, 0, METHOD_ECHO);
   for (let round = 0; round < count; round++) {
-    message[0] = round;
-    message[1] = 2;
-    const result = call(server, CALL_ADD);
-    if (result !== OK || message[0] !== round + 2) throw new Error(`call ended with ${result}`);
+    for (let i = 0; i < size; i++) message[i] = round;
+    const result = call(server, selector);
+    if (result !== OK || message[0] !== round + 1) throw new Error(`call ended with ${result}`);
   }
 }
 
 export interface IpcAgent {
   readonly agent: SecondAgent;
   readonly floors: Floors;
-  /** Low-level calls from `client` to `server`, each a thread of its agent. */
-  calls(client: ThreadId, server: ThreadId): Side;
+  /** Low-level calls from `client` to `server`, each a thread of its agent, with so many message words each way. */
+  calls(client: ThreadId, server: ThreadId, size?: number): Side;
   /** The two-line floor on the ipc lines of these threads, by the same two agents. */
   cacheline(client: ThreadId, server: ThreadId): Side;
 }
@@ -80,17 +78,19 @@ export function startIpcAgent(bytes_max = 0): IpcAgent {
   return {
     agent,
     floors,
-    calls: (client, server) => (count) => {
-      actAs(client);
-      agent.begin(COMMAND_CALLS, server, client, 0, 0);
-      callAdd(server, WARM_CALLS);
-      const start_ms = now_ms();
-      callAdd(server, count);
-      const elapsed_ms = now_ms() - start_ms;
-      const result = call(server, CALL_STOP);
-      if (result !== OK) throw new Error(`the last call ended with ${result}`);
-      return elapsed_ms;
-    },
+    calls:
+      (client, server, size = WORDS) =>
+      (count) => {
+        actAs(client);
+        agent.begin(COMMAND_CALLS, server, client, 0, size);
+        callEcho(server, WARM_CALLS, size);
+        const start_ms = now_ms();
+        callEcho(server, count, size);
+        const elapsed_ms = now_ms() - start_ms;
+        const result = call(server, CALL_STOP);
+        if (result !== OK) throw new Error(`the last call ended with ${result}`);
+        return elapsed_ms;
+      },
     cacheline: (client, server) => floors.cacheline(floorWord(client), floorWord(server)),
   };
 }

@@ -56,7 +56,7 @@ export function reportRow(row: Row, summary: PairSummary): ReportRow {
   };
 }
 
-export function targetMet(row: ReportRow): boolean | undefined {
+export function targetMet(row: Pick<ReportRow, 'target' | 'ratio' | 'ns' | 'p99_ns'>): boolean | undefined {
   if (row.target === undefined) return undefined;
   if ('p99_ns_max' in row.target) return (row.p99_ns ?? Number.POSITIVE_INFINITY) <= row.target.p99_ns_max;
   return 'ratio_max' in row.target ? row.ratio <= row.target.ratio_max : row.ns <= row.target.ns_max;

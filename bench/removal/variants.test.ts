@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { applyEdits } from '../harness/edits.ts';
 import { CELLS } from './cells.ts';
-import { applyEdits, VARIANTS } from './variants.ts';
+import { VARIANTS } from './variants.ts';
 
 const textOf = (file: string): string => readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8');
 

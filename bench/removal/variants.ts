@@ -1,16 +1,10 @@
 /**
  * The kernel with one thing taken out of it: each technique of the paper (its Table 1), and each check. A variant is a
  * few edits of the shipped text, applied while the benchmark's bundle is made, so that the shipped build has no flag.
- * `find` stands in its file exactly once, or the run fails: variants keep step with the source.
  *
  * A variant answers the benchmark's calls rightly; what else it breaks is said in `breaks`.
  */
-export interface Edit {
-  /** Below src/. */
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
+import type { Edit } from '../harness/edits.ts';
 
 export interface Variant {
   readonly name: string;
@@ -396,15 +390,3 @@ const ALL: readonly Variant[] = [
 ];
 
 export const VARIANTS: readonly Variant[] = [...TECHNIQUES, ...ALL, ...CHECKS];
-
-/** The text of a file with the edits made; throws when one does not fit. */
-export function applyEdits(file: string, text: string, edits: readonly Edit[]): string {
-  let result = text;
-  for (const edit of edits) {
-    if (edit.file !== file) continue;
-    const parts = result.split(edit.find);
-    if (parts.length !== 2) throw new Error(`'${edit.find}' stands ${parts.length - 1} times in src/${file}`);
-    result = parts.join(edit.replace);
-  }
-  return result;
-}

@@ -3,31 +3,18 @@
  * there says how to make it; a row that a result lacks is left out.
  */
 import type { Report as Removals, Removal } from '../removal/main.ts';
+import { duration } from '../../scripts/readme-figures.mjs';
+import type { Machine } from '../harness/machine.ts';
+import { targetMet } from '../pingpong/report.ts';
+import type { ReportRow } from '../pingpong/report.ts';
 import { CELLS } from '../removal/cells.ts';
 import { PUBLISHED } from './published.ts';
 
 /** What all suites have in a row. */
-export interface Row {
-  readonly name: string;
-  readonly ns: number;
-  readonly floor_ns: number;
-  readonly ratio: number;
-  readonly p10: number;
-  readonly p90: number;
-  readonly floor: string;
-  readonly method: string;
-  readonly target?: { readonly ratio_max?: number; readonly ns_max?: number; readonly p99_ns_max?: number };
-  readonly p99_ns?: number;
-}
-
-interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly kernel: string;
-  readonly node: string;
-  readonly v8: string;
-  readonly commit: string;
-}
+export type Row = Pick<
+  ReportRow,
+  'name' | 'ns' | 'floor_ns' | 'ratio' | 'p10' | 'p90' | 'floor' | 'method' | 'target' | 'p99_ns'
+>;
 
 export interface Rows {
   readonly machine: Machine;
@@ -38,14 +25,6 @@ export interface Results {
   readonly pingpong?: Rows | undefined;
   readonly compat?: Rows | undefined;
   readonly removal?: Removals | undefined;
-}
-
-/** Nanoseconds in the unit that leaves one to three digits before the point. */
-export function duration(ns: number): string {
-  if (ns >= 1e9) return `${(ns / 1e9).toFixed(2)} s`;
-  if (ns >= 1e6) return `${(ns / 1e6).toFixed(2)} ms`;
-  if (ns >= 1e3) return `${(ns / 1e3).toFixed(2)} µs`;
-  return `${ns.toFixed(ns < 100 ? 1 : 0)} ns`;
 }
 
 const times = (ratio: number): string => ratio.toFixed(ratio < 0.1 ? 3 : ratio < 10 ? 2 : 0);
@@ -60,17 +39,10 @@ function table(head: readonly string[], lines: readonly (readonly string[])[]): 
 const made = (suite: string): string =>
   `Not measured yet: \`npx l3 bench ${suite} --json > bench/results/${suite}.json\`.`;
 
-const isMet = ({ target, ratio, ns, p99_ns }: Row): boolean | undefined => {
-  if (target === undefined) return undefined;
-  if (target.ratio_max !== undefined) return ratio <= target.ratio_max;
-  if (target.ns_max !== undefined) return ns <= target.ns_max;
-  return (p99_ns ?? ns) <= target.p99_ns_max!;
-};
-
 function wanted({ target }: Row): string {
   if (target === undefined) return '';
-  if (target.ratio_max !== undefined) return `${times(target.ratio_max)} ×`;
-  return target.ns_max !== undefined ? duration(target.ns_max) : `p99 ${duration(target.p99_ns_max!)}`;
+  if ('ratio_max' in target) return `${times(target.ratio_max)} ×`;
+  return 'ns_max' in target ? duration(target.ns_max) : `p99 ${duration(target.p99_ns_max)}`;
 }
 
 const HEAD = ['row', 'time', 'floor beside it', 'ratio', 'p10 to p90', 'wanted'];
@@ -185,7 +157,7 @@ function rivals(results: Results): string[] {
 }
 
 function slower({ pingpong, compat }: Results): string[] {
-  const missed = [...(pingpong?.rows ?? []), ...(compat?.rows ?? [])].filter((row) => isMet(row) === false);
+  const missed = [...(pingpong?.rows ?? []), ...(compat?.rows ?? [])].filter((row) => targetMet(row) === false);
   const lines = missed.map((row) => [...lineOf(row), row.method]);
   return [
     '## Where it falls short',

@@ -5,15 +5,9 @@ import type { FloorMemory } from '../floors/agent.ts';
 import { serveCommands } from '../harness/agent.ts';
 import { COMMAND_CALLS, serveCalls } from '../harness/ipc-agent.ts';
 import { COMMAND_BYTE_CALLS, serveByteCalls } from '../harness/ipc-bytes.ts';
-import { COMMAND_WORD_CALLS, serveWordCalls } from '../removal/word-calls.ts';
 
 const data = workerData as FloorMemory & { readonly control: Int32Array };
 serveCommands(
   data.control,
-  new Map([
-    ...floorHandlers(data),
-    [COMMAND_CALLS, serveCalls],
-    [COMMAND_BYTE_CALLS, serveByteCalls],
-    [COMMAND_WORD_CALLS, serveWordCalls],
-  ]),
+  new Map([...floorHandlers(data), [COMMAND_CALLS, serveCalls], [COMMAND_BYTE_CALLS, serveByteCalls]]),
 );
