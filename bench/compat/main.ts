@@ -4,23 +4,17 @@
  *
  * The originals are installed by npm beside the measured programs, in the versions below.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Plan } from '../harness/job.ts';
 import { type Machine, machineFacts } from '../harness/machine.ts';
+import { installLibrary, installPackages, runProgram } from '../harness/project.ts';
 import { median, type Pair, type PairSummary, summarizePairs } from '../harness/stats.ts';
 import { duration } from '../pingpong/report.ts';
 import { FILES } from './programs.ts';
 import { type Row, selectRows } from './rows.ts';
-
-export interface Plan {
-  readonly processes: number;
-  readonly placements: number;
-  readonly pairs: number;
-  readonly block_ms: number;
-}
 
 /** `placements` are blocks of one process, `processes` pairs of processes. */
 export const FULL: Plan = { processes: 7, placements: 16, pairs: 1, block_ms: 20 };
@@ -59,7 +53,6 @@ interface RunOptions {
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const PROCESS_ms = 60_000;
 
 function makeProject(folder: string): string {
   mkdirSync(join(folder, 'node_modules'), { recursive: true });
@@ -68,34 +61,18 @@ function makeProject(folder: string): string {
 }
 
 function installDropIns(folder: string): void {
-  if (!existsSync(join(root, 'dist/index.js'))) throw new Error('there is no build; run npm run build first');
-  const modules = join(folder, 'node_modules');
-  cpSync(join(root, 'dist'), join(modules, 'l3kernel/dist'), { recursive: true });
-  cpSync(join(root, 'package.json'), join(modules, 'l3kernel/package.json'));
+  installLibrary(folder);
   for (const name of readdirSync(join(root, 'packages'))) {
-    cpSync(join(root, 'packages', name), join(modules, name), { recursive: true });
+    cpSync(join(root, 'packages', name), join(folder, 'node_modules', name), { recursive: true });
   }
-}
-
-function installOriginals(folder: string): void {
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies: ORIGINALS }));
-  const args = ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
-  execFileSync('npm', args, { cwd: folder, timeout: 120_000, shell: process.platform === 'win32' });
 }
 
 /** The samples of one process: nanoseconds of a call, or of the whole process. */
 function sample(folder: string, row: Row, plan: Plan): number[] {
-  const args = [join(folder, `${row.program}.mjs`), ...row.args, String(plan.placements), String(plan.block_ms)];
   const began_ms = performance.now();
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
-    cwd: folder,
-    encoding: 'utf8',
-    timeout: PROCESS_ms,
-    killSignal: 'SIGKILL',
-  });
+  const printed = runProgram(folder, row.program, row.args, plan);
   const took_ns = (performance.now() - began_ms) * 1e6;
-  if (status !== 0) throw new Error(status === null ? 'it hung' : stderr.trim().split('\n').slice(-3).join(' '));
-  return row.args[0] === 'process' ? [took_ns] : (JSON.parse(stdout) as number[]);
+  return row.args[0] === 'process' ? [took_ns] : (JSON.parse(printed) as number[]);
 }
 
 /** Each process of the one beside that of the other which ran next to it. */
@@ -113,7 +90,7 @@ export async function runCompat({ words, plan, progress }: RunOptions): Promise<
   try {
     const [ours, original] = [makeProject(join(place, 'ours')), makeProject(join(place, 'original'))];
     installDropIns(ours);
-    installOriginals(original);
+    installPackages(original, ORIGINALS);
     for (let repetition = 0; repetition < plan.processes; repetition++) {
       for (const [index, row] of rows.entries()) {
         if (failures.has(row.name)) continue;

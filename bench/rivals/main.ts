@@ -3,23 +3,16 @@
  * size beside it: the ratio is how many of our calls go into one of theirs. The packages are installed by npm in the
  * versions below.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import type { Plan } from '../harness/job.ts';
 import { type Machine, machineFacts } from '../harness/machine.ts';
+import { installLibrary, installPackages, runProgram } from '../harness/project.ts';
 import { median, type Pair, type PairSummary, summarizePairs } from '../harness/stats.ts';
 import { duration } from '../pingpong/report.ts';
 import { FILES } from './programs.ts';
 import { OURS, type Row, selectRows } from './rows.ts';
-
-export interface Plan {
-  readonly processes: number;
-  readonly placements: number;
-  readonly pairs: number;
-  readonly block_ms: number;
-}
 
 /** `placements` are blocks of one process, `processes` pairs of processes. */
 export const FULL: Plan = { processes: 3, placements: 8, pairs: 1, block_ms: 20 };
@@ -57,33 +50,15 @@ interface RunOptions {
   readonly progress?: (done: number, all: number, what: string) => void;
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const PROCESS_ms = 60_000;
-
 function makeProject(folder: string): void {
-  if (!existsSync(join(root, 'dist/index.js'))) throw new Error('there is no build; run npm run build first');
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies: RIVALS }));
-  const args = ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
-  execFileSync('npm', args, { cwd: folder, timeout: 120_000, shell: process.platform === 'win32' });
-  const own = join(folder, 'node_modules/l3kernel');
-  mkdirSync(own, { recursive: true });
-  cpSync(join(root, 'dist'), join(own, 'dist'), { recursive: true });
-  cpSync(join(root, 'package.json'), join(own, 'package.json'));
+  installPackages(folder, RIVALS);
+  installLibrary(folder);
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text);
 }
 
 /** Nanoseconds of a call in one process. */
-function sample(folder: string, program: string, size: number, plan: Plan): number {
-  const args = [join(folder, `${program}.mjs`), String(size), String(plan.placements), String(plan.block_ms)];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
-    cwd: folder,
-    encoding: 'utf8',
-    timeout: PROCESS_ms,
-    killSignal: 'SIGKILL',
-  });
-  if (status !== 0) throw new Error(status === null ? 'it hung' : stderr.trim().split('\n').slice(-3).join(' '));
-  return median(JSON.parse(stdout) as number[]);
-}
+const sample = (folder: string, program: string, size: number, plan: Plan): number =>
+  median(JSON.parse(runProgram(folder, program, [String(size)], plan)) as number[]);
 
 /** A process of each, one after the other. */
 function pairOf(folder: string, { program, size }: Row, plan: Plan, isFirst: boolean): Pair {
