@@ -46,7 +46,8 @@ const ERRORS_MAX = 64;
 const PROPERTIES_MAX = 64;
 const STACK_CHARACTERS_MAX = 64 * 1024;
 
-const errorKinds: Record<string, new (message?: string) => Error> = {
+/** Errors that are made again as what they were; others are an Error with their name. */
+export const errorKinds: Readonly<Record<string, (new (message?: string) => Error) | undefined>> = {
   __proto__: null as never,
   Error,
   EvalError,

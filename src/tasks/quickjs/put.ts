@@ -3,7 +3,8 @@
  * would make of it. An error goes without its stack, which names files of the host's.
  */
 import { placesOf } from './engine.ts';
-import { callBoxes, ERRORS, GuestThrew, Mark, markOf, MARKS, Refusal } from './tape.ts';
+import { errorKinds } from '../../rpc/errors-codec.ts';
+import { callBoxes, GuestThrew, Mark, markOf, MARKS, Refusal } from './tape.ts';
 import { freeBox, isException, newString, type Vm, writePlain } from './vm.ts';
 
 /** Gives a number to a function that is lent to the guest. */
@@ -239,7 +240,7 @@ class Writer {
   }
 
   private error(value: Error): void {
-    const kind = Object.hasOwn(ERRORS, value.constructor.name) ? value.constructor.name : 'Error';
+    const kind = Object.hasOwn(errorKinds, value.constructor.name) ? value.constructor.name : 'Error';
     // Its stack names files of the host's: the guest does not get it.
     this.entries.push(markOf('error'), kind, value.name, value.message, '');
     const keys = Object.keys(value).filter((key) => !['name', 'message', 'stack', 'cause'].includes(key));

@@ -6,7 +6,8 @@
  */
 import { placesOf } from './engine.ts';
 import { type Operation, PRELUDE } from './prelude.ts';
-import { callBoxes, ERRORS, Mark, MARKS, Refusal } from './tape.ts';
+import { errorKinds } from '../../rpc/errors-codec.ts';
+import { callBoxes, Mark, MARKS, Refusal } from './tape.ts';
 import {
   freeBox,
   readPlain,
@@ -321,7 +322,7 @@ class Tape {
 
   private error(): Error {
     const place = this.made.push(null) - 1;
-    const kind = ERRORS[this.text()];
+    const kind = errorKinds[this.text()];
     const name = this.text();
     const message = this.text();
     const frames = this.text();

@@ -40,15 +40,3 @@ export class Mark {
 }
 export const MARKS = OPERATIONS.map((operation) => new Mark(operation));
 export const markOf = (operation: Operation): Mark => MARKS[OPERATIONS.indexOf(operation)]!;
-
-/** Errors that are made again as what they were; others are an Error with their name. */
-export const ERRORS: Record<string, (new (message: string) => Error) | undefined> = {
-  __proto__: null as never,
-  Error,
-  EvalError,
-  RangeError,
-  ReferenceError,
-  SyntaxError,
-  TypeError,
-  URIError,
-};
