@@ -85,7 +85,8 @@ test('a polling thread, and one that a loop watches, do not block their agent', 
   const [a, b] = [makeThread(), makeThread()];
   store(a + TCB_STATE, polling(idOf(a), idOf(b)));
   poke(a + TCB_TAG, CALL | method(2));
-  poke(a + TCB_SINCE, now_ms() - 50);
+  // Of a time that cannot be 0, which is none.
+  poke(a + TCB_SINCE, -50);
   const view = viewOf(a);
   assert.deepEqual([view.state, view.partner, view.method, view.inPlace], ['polling', idOf(b), 2, false]);
   assert.ok(view.since_ms! >= 50);

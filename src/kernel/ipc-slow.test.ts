@@ -12,6 +12,7 @@ import {
   CALL,
   DEADLOCK,
   DROPPED,
+  MISSED,
   NEVER,
   NO_SUCH_THREAD,
   NOT_YET,
@@ -359,6 +360,25 @@ test('IPC0141 the end of an upcall whose partner died is answered PEER_GONE', ()
   store(b + TCB_STATE, DEAD);
   assert.equal(replyAndWaitFrom(a, idOf(b) as ThreadId, 1, REPLY, idOf(b), 1), PEER_GONE);
   assert.equal(kindOf(a), RUN);
+});
+
+test('IPC0142 an answer that comes while its caller is in an upcall that was given up is known to be missed', () => {
+  const [a, b] = [makeThread(), makeThread()];
+  for (const isBack of [false, true]) {
+    openUp(b);
+    callSlow(a, idOf(b), ANY_INDEX, CALL, NEVER, OPEN_ONLY);
+    const outer = called();
+    assert.equal(arrived(b), OK);
+    assert.equal(callSlow(b, idOf(a), indexOf(b), CALL | 1, NEVER, OPEN_ONLY), NOT_YET);
+    const upcall = called();
+    assert.equal(cancel(b, ABORTED, indexOf(a)), true);
+    assert.equal(arrived(a), OK);
+    const missed = isBack ? OK : MISSED;
+    if (!isBack) assert.equal(reply(b, idOf(a), outer, REPLY), DROPPED);
+    assert.equal(replyAndWaitFrom(a, idOf(b), upcall, REPLY, idOf(b), outer), missed);
+    if (isBack) assert.equal(reply(b, idOf(a), outer, REPLY), OK);
+    assert.equal(kindOf(a), RUN);
+  }
 });
 
 test('IPC0150 the parked bit is carried through a pulled call until the answer', () => {

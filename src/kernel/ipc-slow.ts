@@ -13,6 +13,7 @@ import {
   CUT,
   DEADLOCK,
   DROPPED,
+  MISSED,
   NEVER,
   NO_SUCH_THREAD,
   NOT_TAKEN,
@@ -48,9 +49,9 @@ import {
   polling,
   running,
   STATE_GENERATION,
-  TCB_CUT,
   TCB_HOME,
   TCB_ID,
+  TCB_MISSED,
   TCB_OUT_CUT,
   TCB_OUT_PIECES,
   TCB_POLL_TARGET,
@@ -171,10 +172,7 @@ function push(self: Tcb, partner: Tcb, tag: number, sequence: number): Result {
   const me = peek(self + TCB_ID);
   const to = peek(partner + TCB_ID);
   putMessage(partner, me, tag, sequence);
-  if ((tag & TAG_STRINGS) !== 0) {
-    putStrings(self, partner, tag);
-    registers[R_CUT] = peek(partner + TCB_CUT);
-  }
+  if ((tag & TAG_STRINGS) !== 0) putStrings(self, partner, tag);
   if ((tag & TAG_KIND) !== CALL) return publish(self, partner, to, tag);
   poke(self + TCB_SEQUENCE, sequence);
   poke(self + TCB_TAG, tag);
@@ -400,17 +398,17 @@ export function reply(self: Tcb, to: ThreadId, sequence: number, tag: number): R
 function prepareReply(self: Tcb, partner: Tcb, to: ThreadId, sequence: number, tag: number): Result {
   const me = peek(self + TCB_ID);
   const awaiting = waiting(to, me);
-  if (!claim(partner, awaiting, locked(to, me))) return DROPPED;
+  const claimed = claim(partner, awaiting, locked(to, me));
+  // It may be in an upcall of this call. SYNC POINT: pairs with replyAndWaitFrom, where it waits and then looks here.
+  if (!claimed && checkThread(to) === OK) store(partner + TCB_MISSED, sequence);
+  if (!claimed && !claim(partner, awaiting, locked(to, me))) return DROPPED;
   if (peek(partner + TCB_SEQUENCE) !== sequence) {
     unclaim(partner, awaiting);
     return DROPPED;
   }
   putMessage(partner, me, tag, sequence);
   registers[R_CUT] = 0;
-  if ((tag & TAG_STRINGS) !== 0) {
-    putStrings(self, partner, tag);
-    registers[R_CUT] = peek(partner + TCB_CUT);
-  }
+  if ((tag & TAG_STRINGS) !== 0) putStrings(self, partner, tag);
   return OK;
 }
 
@@ -468,6 +466,6 @@ export function replyAndWaitFrom(
   poke(self + TCB_SEQUENCE, awaited);
   store(self + TCB_STATE, closed);
   if (prepared === OK) publish(self, partner, to, tag);
-  const known = checkThread(from);
+  const known = load(self + TCB_MISSED) === awaited ? MISSED : checkThread(from);
   return known !== OK && claim(self, closed, running(me)) ? known : OK;
 }

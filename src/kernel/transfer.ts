@@ -14,6 +14,7 @@ import {
   OK,
   PEER_GONE,
   R_CALLED,
+  R_CUT,
   R_SENDER,
   R_SEQUENCE,
   R_STRING,
@@ -106,6 +107,7 @@ export function putStrings(self: Tcb, target: Tcb, tag: number): void {
   }
   poke(target + TCB_STRING_TOTAL, total);
   poke(target + TCB_CUT, meant - total);
+  registers[R_CUT] = meant - total;
   poke(self + TCB_BYTES, (peek(self + TCB_BYTES) + total) | 0);
   const pieces = total > peek(target + TCB_WINDOW_BYTES);
   poke(target + TCB_IN_PIECES, pieces ? 1 : 0);

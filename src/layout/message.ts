@@ -47,11 +47,12 @@ export const LIMIT = 9;
 export const NOT_YET = 10;
 /** The partner no longer waits for this reply: it was dropped. */
 export const DROPPED = 11;
-
 /** As PEER_GONE, and the partner had not taken the message: nothing was done with it, it may be sent again. */
 export const NOT_TAKEN = 12;
 /** The supervisor of the system has ended, and every worker with it. */
 export const ORPHANED = 13;
+/** The answer came while the thread served an upcall of the call, which the partner had given up: it is lost. */
+export const MISSED = 14;
 
 /** Timeouts in milliseconds; these two are none. */
 export const NEVER = -1;

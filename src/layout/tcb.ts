@@ -60,6 +60,11 @@ export const TCB_FILLED = 48;
  */
 export const TCB_OUT_PIECES = 49;
 export const TCB_OUT_CUT = 50;
+/**
+ * Sequence of a call of this thread that was answered while the thread did not wait for it, written by who answered. It
+ * looks here when it waits for that call again, after an upcall.
+ */
+export const TCB_MISSED = 51;
 // Line 4: the owner's.
 /** Pieces the receiver has taken out of its window, and LOOK_AGAIN. */
 export const TCB_DRAINED = 64;

@@ -3,9 +3,11 @@
  * on this very thread, and gives the answer.
  */
 import { poke, registers } from '#atomics';
+import { now_ms } from '#wait';
 import { replyAndReceiveFrom } from '../kernel/ipc-slow.ts';
 import {
   ERROR,
+  NEVER,
   OK,
   R_CALLED,
   R_SENDER,
@@ -63,7 +65,7 @@ function serveUpcalls(
     const tag = serveOne(self, callbacks);
     // Who looks on sees again which call it is that waits.
     poke(self + TCB_TAG, calling.tag ?? 0);
-    const code = replyAndReceiveFrom(self, from, sequence, tag, to, awaited, calling.timeout_ms);
+    const code = replyAndReceiveFrom(self, from, sequence, tag, to, awaited, restOf(calling));
     if (code === RECEIVE_TIMEOUT) outlived(calling.taskId, calling.timeout_ms);
     if (code !== OK) throw failure(code, calling);
     const kind = registers[R_TAG]! & TAG_KIND;
@@ -71,6 +73,10 @@ function serveUpcalls(
     if (kind === ERROR) throw thrownBy(self, registers[R_TAG]!, calling);
   }
 }
+
+/** What is left of the timeout of a call: its callbacks are part of it. */
+const restOf = ({ timeout_ms, began_ms }: Calling): number =>
+  timeout_ms > 0 && began_ms !== NEVER ? Math.max(1, began_ms + timeout_ms - now_ms()) : timeout_ms;
 
 function serveOne(self: Tcb, callbacks: Callbacks): number {
   if (depth >= UPCALL_DEPTH_MAX) {

@@ -602,6 +602,7 @@ class PendingCall implements Watcher, Entry {
       const code = replyAndWaitFrom(tcb, from, sequence, tag, awaitedOf, this.awaited);
       if (code === OK) {
         watch(this);
+        this.catchUp();
         return;
       }
       this.fail(failure(code, this.calling));
@@ -611,6 +612,12 @@ class PendingCall implements Watcher, Entry {
     const tag = serve(tcb, this.callbacks, false, answer);
     if (tag !== 0) answer(tag);
     goOn(this.target);
+  }
+
+  /** What came due while a callback ran, and found no wait that it could have ended. */
+  private catchUp(): void {
+    if (this.signal !== undefined && this.signal.aborted) this.abort();
+    else if (this.deadline_ms !== NEVER) setDeadline(this.tcb, Math.max(this.deadline_ms, now_ms() + 1));
   }
 
   private abort(): void {

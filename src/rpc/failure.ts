@@ -11,6 +11,7 @@ import {
   DROPPED,
   ERROR,
   LIMIT,
+  MISSED,
   NEVER,
   NO_SUCH_THREAD,
   NOT_TAKEN,
@@ -75,6 +76,11 @@ export function failure(code: Result, calling: Calling, cause?: unknown): IpcErr
       return make('ERR_IPC_LIMIT', 'the system has no thread left for the call');
     case CUT:
       return make('ERR_IPC_OVERFLOW', 'the message was longer than the receiver takes');
+    case MISSED:
+      return make(
+        'ERR_IPC_DEADLOCK',
+        'it was answered while a callback of it ran that the task had given up; the answer is lost',
+      );
     case DROPPED:
       return make('ERR_IPC_REVOKED', 'nobody waits for this any more');
     default:

@@ -35,7 +35,7 @@ import { IpcError, noSuchMethod } from './ipc-error.ts';
 import { functionsPut, type ImportFunction, putArguments, putResult, takeArguments, whenLent } from './payload.ts';
 import { awaitAnswer } from './answer.ts';
 import { step } from './generators.ts';
-import { clearInterval, setInterval } from '../platform/timers.ts';
+import { clearInterval, setInterval, setTimeout } from '../platform/timers.ts';
 
 /** Method 0 of every task gives its export list; the others are the exports in order. */
 export const METHOD_DESCRIBE = 0;
@@ -92,6 +92,14 @@ let top = 0;
 let serving: Request | null = null;
 /** Calls whose asynchronous handlers are under way. */
 const openRequests = new Set<Request>();
+/**
+ * Senders that were not back in their wait when a call to them had ended in an error, and the sequence of the call that
+ * they wait in: they may serve it still, though nobody waits for it any more, and would miss our answer.
+ */
+const astray = new Map<ThreadId, number>();
+/** Their answer waits for them so often, a little longer each time; in all about a second. */
+const ASTRAY_LOOKS = 20;
+const ASTRAY_PAUSE_MAX_ms = 64;
 
 function enter(sender: number, sequence: number, self: Tcb): void {
   stack[top] = sender;
@@ -182,15 +190,20 @@ export function serve(
     const fn = functionFor(self, tag, task, callbacks);
     const args = takeArguments(self, tag, importFunction);
     const result = apply(fn, args);
-    if (!isThenable(result)) return REPLY | putResult(result, task);
-    if (blocked) throw promiseToBlocked(result);
-    answerLater(result, makeRequest(), answer);
+    const isLater = isThenable(result);
+    if (isLater && blocked) throw promiseToBlocked(result);
+    if (!isLater && (blocked || !isAstray(sender, sequence))) return REPLY | putResult(result, task);
+    answerLater(Promise.resolve(result), makeRequest(), answer);
     closing = false;
     return 0;
   } catch (error) {
-    return putThrown(error, task);
+    if (blocked || !isAstray(sender, sequence)) return putThrown(error, task);
+    answerLater(Promise.reject(error), makeRequest(), answer);
+    closing = false;
+    return 0;
   } finally {
     if (closing) closeRequest();
+    if (closing && astray.size > 0) astray.delete(sender);
     top -= 3;
     serving = outer;
     servingLocally = outerLocal;
@@ -385,11 +398,17 @@ function answerLater(result: PromiseLike<unknown>, request: Request, answer: ((t
   asyncInFlight++;
   openRequests.add(request);
   const task = peek(tcbOf(request.sender) + TCB_TASK);
+  let looks = 0;
   const finish = (value: unknown, put: (value: unknown, task: number) => number): void => {
     if (request.upcalls > 0) {
       request.onUpcallsEnd = () => finish(value, put);
       return;
     }
+    if (isAstray(request.sender, request.sequence) && !awaitsUs(request) && looks < ASTRAY_LOOKS) {
+      setTimeout(() => finish(value, put), Math.min(2 ** looks++, ASTRAY_PAUSE_MAX_ms));
+      return;
+    }
+    astray.delete(request.sender);
     let tag: number;
     try {
       tag = put(value, task);
@@ -410,6 +429,8 @@ function answerLater(result: PromiseLike<unknown>, request: Request, answer: ((t
   );
 }
 
+const isAstray = (sender: ThreadId, sequence: number): boolean => astray.size > 0 && astray.get(sender) === sequence;
+
 const putReply = (value: unknown, task: number): number => REPLY | putResult(value, task);
 
 /** A stub for a function of the caller, valid until this call is answered. */
@@ -429,7 +450,12 @@ function callBack(request: Request, selector: number, name: string, args: readon
   const callbacks = functionsPut;
   const code = call(self, request.sender, idOf(request.self) & INDEX_MASK, tag, 0, NEVER);
   const calling = { task: 'caller', taskId: task, method: name, timeout_ms: NEVER, began_ms: NEVER, tag };
-  return awaitAnswer(self, code === SEND_TIMEOUT ? DROPPED : code, request.sender, calling, callbacks);
+  try {
+    return awaitAnswer(self, code === SEND_TIMEOUT ? DROPPED : code, request.sender, calling, callbacks);
+  } catch (error) {
+    if (!awaitsUs(request)) astray.set(request.sender, request.sequence);
+    throw error;
+  }
 }
 
 /**

@@ -77,6 +77,21 @@ for (const how of ['sendAt', 'fetchAt'] as const) {
   });
 }
 
+for (const how of ['laterBurnAndBack', 'laterBurnAndThrow', 'burnAndBack', 'burnAndThrow']) {
+  systemTest(`two tasks call back a caller that is blocked by the other: both calls end: ${how}`, async (system) => {
+    const [a, b] = await spawnRing(system, ['a', 'b']);
+    for (let turn = 0; turn < 3; turn++) {
+      // One callback is ended, and its caller answers before the other task has got to serving it.
+      const ends = [a!.async.callAndBeCalledBack('b', how, 100), b!.async.callAndBeCalledBack('a', how, 100)];
+      const told = (await Promise.all(ends)).sort();
+      // Without the await one may be through before the other begins.
+      const isRing = how.startsWith('later') || told[0] !== 'back';
+      assert.deepEqual(told, isRing ? ['ERR_IPC_DEADLOCK', 'back'] : ['back', 'back']);
+      assert.deepEqual([a!.sync.pass(['b']), b!.sync.pass(['a'])], [['b'], ['a']]);
+    }
+  });
+}
+
 systemTest('an error of a ring that nobody catches reaches the first caller', async (system) => {
   const [a] = await spawnRing(system, ['a', 'b', 'c']);
   for (const error of [

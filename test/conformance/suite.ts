@@ -316,6 +316,25 @@ function limitTests({ kind, apart }: Kind): void {
     assert.equal(await t.async.add(1, 2), 3);
   });
 
+  if (apart) {
+    systemTest(`${kind}: an abort or a timeout while a callback runs ends the call behind it`, async (system) => {
+      const t = await system.spawn(url, { kind });
+      const late_ms = 20_000;
+      const limits = [{ signal: AbortSignal.timeout(20) }, { timeout: 20 }];
+      const slow = limits.map((limit) => t.with(limit).async.callThenWait(() => sleep(100), late_ms));
+      const began_ms = performance.now();
+      const codes = (await Promise.all(slow.map((call) => rejectionOf(call)))).map(({ code }) => code);
+      assert.deepEqual(codes, ['ERR_IPC_ABORTED', 'ERR_IPC_TIMEOUT']);
+      // In place, a callback uses the time of its call up.
+      const burn = (time_ms: number) => (): void => {
+        for (const end_ms = performance.now() + time_ms; performance.now() < end_ms;);
+      };
+      assert.equal(thrownBy(() => t.with({ timeout: 400 }).sync.callThenWait(burn(300), late_ms)).code, codes[1]);
+      assert.ok(performance.now() - began_ms < late_ms);
+      assert.equal(await t.async.add(1, 2), 3);
+    });
+  }
+
   systemTest(`${kind}: an .async call times out, and the next one works`, async (system) => {
     const t = await system.spawn(url, { kind, name: 'slow' });
     const error = await rejectionOf(t.with({ timeout: 20 }).async.addSlowly(1, 2, 150));

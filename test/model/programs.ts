@@ -214,8 +214,8 @@ export function relay(self: Tcb, next: ThreadId): void {
   }
 }
 
-/** Serves calls, calling the caller back within each. */
-export function serveWithUpcall(self: Tcb): void {
+/** Serves calls, calling the caller back within each; waits for what that gives, or gives it up. */
+export function serveWithUpcall(self: Tcb, receive_ms: number): void {
   receiveNext(self, receive(self, 0, NEVER));
   for (;;) {
     noteMessage();
@@ -223,7 +223,7 @@ export function serveWithUpcall(self: Tcb): void {
     const sequence = registers[R_SEQUENCE]!;
     const word = registers[R_WORD]!;
     registers[R_WORD] = word | UPCALL;
-    const result = call(self, from, indexOfTcb(self), CALL | 1, NEVER, NEVER);
+    const result = call(self, from, indexOfTcb(self), CALL | 1, NEVER, receive_ms);
     if (result === OK) claimThat(registers[R_WORD] === (word | UPCALL | ANSWER), OWN_ANSWER);
     note(ENDED_WITH, word & 0xff, result);
     registers[R_WORD] = word | ANSWER;

@@ -2,6 +2,7 @@
 import {
   ABORTED,
   CALL,
+  MISSED,
   NEVER,
   NO_SUCH_THREAD,
   NOT_TAKEN,
@@ -420,7 +421,7 @@ function supervised(
         return [...clients, supervisor, server(s)];
       }
       return [
-        killable({ name: 'server', program: 'serveWithUpcall', args: [a], rests: true }),
+        killable({ name: 'server', program: 'serveWithUpcall', args: [a, NEVER], rests: true }),
         killable({ name: 'client', program: 'callServingUpcalls', args: [b, system.idOf(a), 1] }),
         supervisor,
       ];
@@ -655,11 +656,30 @@ export const scenarios: readonly Scenario[] = [
       const main = system.task();
       const [s, c] = [system.thread('server', main), system.thread('client', main)];
       return [
-        { name: 'server', program: 'serveWithUpcall', args: [s], rests: true },
+        { name: 'server', program: 'serveWithUpcall', args: [s, NEVER], rests: true },
         { name: 'client', program: 'callServingUpcalls', args: [c, system.idOf(s), 1] },
       ];
     },
     check: (end) => firstOf(endedWith(end, 'client', 1, OK), endedWith(end, 'server', 1, OK)),
+  },
+  {
+    name: 'upcall-given-up',
+    about: 'a server gives its call back up, and answers while the caller may serve it still; then a second call',
+    threads: 2,
+    build(system) {
+      const main = system.task();
+      const [s, c] = [system.thread('server', main), system.thread('client', main)];
+      return [
+        { name: 'server', program: 'serveWithUpcall', args: [s, SHORT_ms], rests: true },
+        { name: 'client', program: 'callServingUpcalls', args: [c, system.idOf(s), 2] },
+      ];
+    },
+    check(end) {
+      const missed = [1, 2].find((n) => end.of('client').results.get(n) === MISSED) ?? 0;
+      // Only what was given up can have been missed.
+      if (missed !== 0 && end.of('server').results.get(missed) === OK) return `answer ${missed} was missed in its wait`;
+      return firstOf(endedWith(end, 'client', 2, OK, MISSED), endedWith(end, 'server', 2, OK, RECEIVE_TIMEOUT));
+    },
   },
   { name: 'kill-client', about: 'a client killed at any write, repaired', ...killed('client', 1, false) },
   { name: 'kill-server', about: 'a server killed at any write, repaired', ...killed('server', 1, false) },
@@ -846,7 +866,7 @@ export const scenarios: readonly Scenario[] = [
       const s = system.thread('server', serverTask);
       const c = system.thread('client', clientTask);
       return [
-        { name: 'server', program: 'serveWithUpcall', args: [s], rests: true },
+        { name: 'server', program: 'serveWithUpcall', args: [s, NEVER], rests: true },
         killable({ name: 'client', program: 'callServingUpcalls', args: [c, system.idOf(s), 1] }),
         reaper(r, 1, clientTask, false),
       ];

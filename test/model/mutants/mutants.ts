@@ -252,6 +252,31 @@ const looks: readonly Mutant[] = [
 
 const answers: readonly Mutant[] = [
   {
+    name: 'an answer to a thread that does not wait leaves no word',
+    file: 'kernel/ipc-slow.ts',
+    find: '  if (!claimed && checkThread(to) === OK) store(partner + TCB_MISSED, sequence);\n',
+    replace: '',
+    harm: 'a call whose callback was given up waits for ever: it was answered while the callback ran',
+    scenario: 'upcall-given-up',
+  },
+  {
+    name: 'an answer that left its word is not tried once more',
+    file: 'kernel/ipc-slow.ts',
+    find: 'if (!claimed && !claim(partner, awaiting, locked(to, me))) return DROPPED;',
+    replace: 'if (!claimed) return DROPPED;',
+    harm: 'a caller that had just come back from its callback waits for ever',
+    scenario: 'upcall-given-up',
+  },
+  {
+    name: 'a caller looks for a missed answer before it waits again',
+    file: 'kernel/ipc-slow.ts',
+    find: '  store(self + TCB_STATE, closed);\n  if (prepared === OK) publish(self, partner, to, tag);\n  const known = load(self + TCB_MISSED) === awaited ? MISSED : checkThread(from);',
+    replace:
+      '  const known = load(self + TCB_MISSED) === awaited ? MISSED : checkThread(from);\n  store(self + TCB_STATE, closed);\n  if (prepared === OK) publish(self, partner, to, tag);',
+    harm: 'the same, when the answer comes between its look and its wait',
+    scenario: 'upcall-given-up',
+  },
+  {
     name: 'the fast answer does not compare the call sequence',
     file: 'kernel/ipc.ts',
     find: 'if (peek(partner + TCB_SEQUENCE) !== sequence) {',

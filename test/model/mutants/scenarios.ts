@@ -152,7 +152,7 @@ export const moreScenarios: readonly Scenario[] = [
       const r = system.thread('reaper', main);
       const [s, c] = [system.thread('server', serverTask), system.thread('client', clientTask)];
       return [
-        { name: 'server', program: 'serveWithUpcall', args: [s], rests: true, killable: true },
+        { name: 'server', program: 'serveWithUpcall', args: [s, NEVER], rests: true, killable: true },
         { name: 'client', program: 'callServingUpcalls', args: [c, system.idOf(s), 1] },
         { name: 'reaper', program: 'repairAfter', args: [r, 0, serverTask, false], rests: true },
       ];
