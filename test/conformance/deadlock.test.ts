@@ -8,11 +8,6 @@ import { STALL_ms } from '../../src/layout/params.ts';
 import { fixture, rejectionOf, sleep, systemTest, thrownBy, until } from './support.ts';
 
 const url = fixture('rings.ts');
-/** Calls of the load, more of them by the environment. The watchdog is for one part of it, and machines are crowded. */
-const LOAD_CALLS = Number(process.env['L3_DEADLOCK_CALLS'] ?? 100_000);
-const PART_CALLS = 10_000;
-const PART_ms = 6000;
-
 /** Tasks with these names that know each other. */
 async function spawnRing(system: System, names: string[], options = {}): Promise<Task[]> {
   const tasks = await Promise.all(names.map((name) => system.spawn(url, { name, ...options })));
@@ -83,10 +78,10 @@ for (const how of ['laterBurnAndBack', 'laterBurnAndThrow', 'burnAndBack', 'burn
     for (let turn = 0; turn < 3; turn++) {
       // One callback is ended, and its caller answers before the other task has got to serving it.
       const ends = [a!.async.callAndBeCalledBack('b', how, 100), b!.async.callAndBeCalledBack('a', how, 100)];
-      const told = (await Promise.all(ends)).sort();
+      const errors = (await Promise.all(ends)).filter((end) => end !== 'back');
       // Without the await one may be through before the other begins.
-      const isRing = how.startsWith('later') || told[0] !== 'back';
-      assert.deepEqual(told, isRing ? ['ERR_IPC_DEADLOCK', 'back'] : ['back', 'back']);
+      const isRing = how.startsWith('later') || errors.length > 0;
+      assert.deepEqual(errors, isRing ? ['ERR_IPC_DEADLOCK'] : []);
       assert.deepEqual([a!.sync.pass(['b']), b!.sync.pass(['a'])], [['b'], ['a']]);
     }
   });
@@ -275,18 +270,3 @@ systemTest(
   },
   { log },
 );
-
-for (let part = 0; part < LOAD_CALLS / PART_CALLS; part++) {
-  systemTest(`a load without rings has none: part ${part}`, async (system) => {
-    const names = namesOf(4);
-    const tasks = await Promise.all(names.map((name) => system.spawn(url, { name })));
-    tasks.forEach((task, i) => task.sync.join(i, names));
-    let made = 0;
-    const end_ms = performance.now() + PART_ms;
-    for (let seed = 1000 * part; made < PART_CALLS && performance.now() < end_ms; seed++) {
-      const later = tasks.map((task, i) => task.async.spreadLater(seed * 7 + i, 4));
-      made += tasks[seed % 4]!.sync.spread(seed, 20, (x: number) => x + 1);
-      for (const more of await Promise.all(later)) made += more as number;
-    }
-  });
-}
