@@ -71,7 +71,7 @@ export function timed(loop: (count: number) => void): Side {
  * Calls that run before the clock starts, so long: the partner has parked during the block before, its wakeup may have
  * put it on this very core, and Linux takes two of its ticks to part them.
  */
-const SETTLE_ROUNDS_MS = 10;
+export const SETTLE_ROUNDS_MS = 10;
 
 /** As `timed`, for calls whose partner parks between blocks: measures the steady state of a conversation. */
 export function timedSettled(loop: (count: number) => void): Side {

@@ -2,7 +2,7 @@
 import { boot } from '../../../src/index.ts';
 import { mainCaller, startKernelFloor } from '../../floors/lines.ts';
 import { moduleUrl } from '../../harness/files.ts';
-import { timedAsyncSettled } from '../../harness/interleave.ts';
+import { SETTLE_ROUNDS_MS } from '../../harness/interleave.ts';
 import type { Context } from '../../harness/job.ts';
 
 type ClientTask = typeof import('../../workers/client-task.ts');
@@ -21,10 +21,11 @@ export async function run(context: Context): Promise<void> {
     const server = await system.spawn<TypedTask>(serverUrl, { name });
     const cacheline = floor.cacheline(mainCaller(), server.id);
     // A round is one call, whichever client makes it.
-    const subject = timedAsyncSettled(async (count) => {
+    const subject = async (count: number): Promise<number> => {
       const each = Math.ceil(count / CLIENTS);
-      await Promise.all(clients.map((client) => client.async.run(name, each)));
-    });
+      const runs = await Promise.all(clients.map((client) => client.async.run(name, SETTLE_ROUNDS_MS, each)));
+      return Math.max(...runs.map(([, ended_ms]) => ended_ms)) - Math.min(...runs.map(([began_ms]) => began_ms));
+    };
     await context.measure('clients.3', subject, cacheline, true);
   }
   floor.stop();
