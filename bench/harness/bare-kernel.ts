@@ -24,6 +24,8 @@ export interface BareKernel {
   pair(): ThreadPair;
   /** A thread of the other agent alone. */
   thread(): ThreadId;
+  /** A thread of a further agent, of a task and a processor of its own. */
+  agentThread(): ThreadId;
   /** Two threads multiplexed on this agent's processor. */
   localPair(): ThreadPair;
   /** This agent's processor. */
@@ -57,6 +59,7 @@ export function formatBareKernel(largeWindows = false): BareKernel {
   return {
     pair: () => ({ client: threadOf(main, false, largeWindows), server: threadOf(other, false, largeWindows) }),
     thread: () => threadOf(other, false),
+    agentThread: () => threadOf(createTask(main, TASK_KIND_WORKER, 0), false),
     localPair: () => ({ client: threadOf(main, true), server: threadOf(main, true) }),
     processor: processorOf(main),
   };

@@ -26,6 +26,6 @@ try {
 } catch (error) {
   collected.failures.push({ rows: job.rows, message: messageOf(error) });
 }
-answer({ overhead, pairs: collected.pairs, failures: collected.failures });
+answer({ overhead, ...collected });
 // Agents of floors and of rivals may be parked still; nothing that they could do now is of interest.
 process.exit(0);

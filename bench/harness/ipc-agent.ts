@@ -58,11 +58,19 @@ function callEcho(server: ThreadId, count: number, size: number): void {
   }
 }
 
+/** Ends the server's loop. */
+export function endCalls(server: ThreadId): void {
+  const result = call(server, CALL_STOP);
+  if (result !== OK) throw new Error(`the last call ended with ${result}`);
+}
+
 export interface IpcAgent {
   readonly agent: SecondAgent;
   readonly floors: Floors;
   /** Low-level calls from `client` to `server`, each a thread of its agent, with so many message words each way. */
   calls(client: ThreadId, server: ThreadId, size?: number): Side;
+  /** A server that stays in its loop, so that calls can be made one at a time. */
+  conversation(client: ThreadId, server: ThreadId): { call(): void; end(): void };
   /** The two-line floor on the ipc lines of these threads, by the same two agents. */
   cacheline(client: ThreadId, server: ThreadId): Side;
 }
@@ -87,10 +95,15 @@ export function startIpcAgent(bytes_max = 0): IpcAgent {
         const start_ms = now_ms();
         callEcho(server, count, size);
         const elapsed_ms = now_ms() - start_ms;
-        const result = call(server, CALL_STOP);
-        if (result !== OK) throw new Error(`the last call ended with ${result}`);
+        endCalls(server);
         return elapsed_ms;
       },
+    conversation(client, server) {
+      actAs(client);
+      agent.begin(COMMAND_CALLS, server, client, 0, WORDS);
+      callEcho(server, WARM_CALLS, WORDS);
+      return { call: () => callEcho(server, 1, WORDS), end: () => endCalls(server) };
+    },
     cacheline: (client, server) => floors.cacheline(floorWord(client), floorWord(server)),
   };
 }

@@ -43,7 +43,11 @@ export interface JobResult {
   readonly overhead: Overhead | undefined;
   readonly pairs: Readonly<Record<string, readonly Pair[]>>;
   readonly failures: readonly Failure[];
+  /** What else a group found of a row, as numbers by name: distributions, counts. One entry a measurement. */
+  readonly findings: Readonly<Record<string, readonly Finding[]>>;
 }
+
+export type Finding = Readonly<Record<string, number | readonly number[]>>;
 
 /** What a group is given: the plan, which rows are wanted, and where the samples go. */
 export interface Context {
@@ -57,6 +61,8 @@ export interface Context {
   measure(row: string, subject: Side, floor: Side, freshAgent?: boolean): Promise<void>;
   /** Adds one pair that the group timed by itself. */
   record(row: string, pair: Pair): void;
+  /** Adds what is no pair of times. */
+  find(row: string, finding: Finding): void;
   /** Says why a row has no figure in this process; the other rows go on. */
   fail(row: string, error: unknown): void;
 }
@@ -64,6 +70,7 @@ export interface Context {
 export interface Collected {
   readonly pairs: Record<string, Pair[]>;
   readonly failures: Failure[];
+  readonly findings: Record<string, Finding[]>;
 }
 
 export function messageOf(error: unknown): string {
@@ -72,7 +79,7 @@ export function messageOf(error: unknown): string {
 
 /** The context of one job and the place where it collects. */
 export function openContext(job: Job): { context: Context; collected: Collected } {
-  const collected: Collected = { pairs: {}, failures: [] };
+  const collected: Collected = { pairs: {}, failures: [], findings: {} };
   const calibrations = new Map<string, Calibration>();
   const wanted = new Set(job.rows);
   const end_ms = now_ms() + JOB_BUDGET_MS;
@@ -93,6 +100,7 @@ export function openContext(job: Job): { context: Context; collected: Collected 
       pairsOf(row).push(...(await interleave(subject, floor, known, job.plan.pairs)));
     },
     record: (row, pair) => void pairsOf(row).push(pair),
+    find: (row, finding) => void (collected.findings[row] ??= []).push(finding),
     fail: (row, error) => void collected.failures.push({ rows: [row], message: messageOf(error) }),
   };
   return { context, collected };

@@ -1,7 +1,7 @@
 /** Starts a measuring child for a job and brings back its result; a child that hangs is killed and reported as such. */
 import { spawn } from 'node:child_process';
 import type { Subject } from './bundle.ts';
-import type { Job, JobResult } from './job.ts';
+import type { Failure, Job, JobResult } from './job.ts';
 
 /** Far above any job: it ends a run whose subject lost a wake-up, and no figure depends on it. */
 export const JOB_DEADLINE_MS = 45_000;
@@ -9,7 +9,18 @@ export const JOB_DEADLINE_MS = 45_000;
 const STDERR_CHARACTERS_MAX = 4_000;
 
 function failed(job: Job, message: string): JobResult {
-  return { overhead: undefined, pairs: {}, failures: [{ rows: job.rows, message }] };
+  return { overhead: undefined, pairs: {}, failures: [{ rows: job.rows, message }], findings: {} };
+}
+
+/** One failure for each message, with the rows that share it: five processes fail in the same way. */
+export function mergeFailures(failures: readonly Failure[]): Failure[] {
+  const byMessage = new Map<string, Set<string>>();
+  for (const failure of failures) {
+    const rows = byMessage.get(failure.message) ?? new Set<string>();
+    for (const row of failure.rows) rows.add(row);
+    byMessage.set(failure.message, rows);
+  }
+  return [...byMessage].map(([message, rows]) => ({ rows: [...rows], message }));
 }
 
 export function runJob(job: Job, subject: Subject, deadline_ms = JOB_DEADLINE_MS): Promise<JobResult> {

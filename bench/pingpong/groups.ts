@@ -16,6 +16,8 @@ const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   quickjs: () => import('./groups/quickjs.ts'),
   bytes: () => import('./groups/bytes.ts'),
   threads: () => import('./groups/threads.ts'),
+  timeouts: () => import('./groups/timeouts.ts'),
+  tasks: () => import('./groups/tasks.ts'),
   typed: () => import('./groups/typed.ts'),
   async: () => import('./groups/async.ts'),
   stream: () => import('./groups/stream.ts'),
@@ -27,6 +29,8 @@ const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   handover: () => import('./groups/handover.ts'),
   rivals: () => import('./groups/rivals.ts'),
   docs: () => import('./groups/docs.ts'),
+  use: () => import('../use/group.ts'),
+  constants: () => import('../constants/group.ts'),
   removal: () => import('../removal/group.ts'),
 };
 

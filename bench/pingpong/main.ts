@@ -9,7 +9,7 @@ import type { Failure, Job, JobResult, Plan } from '../harness/job.ts';
 import { machineFacts } from '../harness/machine.ts';
 import { SPREAD_MAX } from '../harness/overhead.ts';
 import type { Overhead } from '../harness/overhead.ts';
-import { runJob } from '../harness/processes.ts';
+import { mergeFailures, runJob } from '../harness/processes.ts';
 import { median, summarizePairs } from '../harness/stats.ts';
 import type { Pair } from '../harness/stats.ts';
 import { reportRow } from './report.ts';
@@ -24,14 +24,16 @@ export const FULL: Plan = { processes: 5, placements: 16, pairs: 1, block_ms: 20
 export const QUICK: Plan = { processes: 1, placements: 2, pairs: 1, block_ms: 4 };
 
 /**
- * No process is started after this. On a quiet machine the full plan needs less; on a crowded one the last repetitions
- * are given up, and the report says how many processes they were.
+ * No process is started after this, unless the caller has another limit. On a quiet machine the full plan needs less;
+ * on a crowded one the last repetitions are given up, and the report says how many processes they were.
  */
-const START_LIMIT_MS = 300_000;
+const BUDGET_MS = 300_000;
 
 export interface RunOptions {
   readonly words: readonly string[];
   readonly plan: Plan;
+  /** No process is started after this. */
+  readonly budget_ms?: number;
   /** Told before each process: how many of how many, and what it measures. */
   readonly progress?: (done: number, all: number, what: string) => void;
 }
@@ -53,17 +55,6 @@ export function jobsOf(rows: readonly Row[], plan: Plan): Job[] {
     }
   }
   return jobs;
-}
-
-/** One failure for each message, with the rows that share it: five processes fail in the same way. */
-function mergeFailures(failures: readonly Failure[]): Failure[] {
-  const byMessage = new Map<string, Set<string>>();
-  for (const failure of failures) {
-    const rows = byMessage.get(failure.message) ?? new Set<string>();
-    for (const row of failure.rows) rows.add(row);
-    byMessage.set(failure.message, rows);
-  }
-  return [...byMessage].map(([message, rows]) => ({ rows: [...rows], message }));
 }
 
 function harnessOf(
@@ -102,6 +93,7 @@ function withoutFigure(
 
 export async function runPingpong(options: RunOptions): Promise<Report> {
   const start_ms = now_ms();
+  const budget_ms = options.budget_ms ?? BUDGET_MS;
   const rows = selectRows(options.words);
   const jobs = jobsOf(rows, options.plan);
   const pairs = new Map<string, Pair[]>(rows.map((row) => [row.name, []]));
@@ -111,7 +103,7 @@ export async function runPingpong(options: RunOptions): Promise<Report> {
   const subject = await prepareSubject();
   try {
     for (const [index, job] of jobs.entries()) {
-      if (now_ms() - start_ms > START_LIMIT_MS) {
+      if (now_ms() - start_ms > budget_ms) {
         left_out = jobs.length - index;
         break;
       }

@@ -374,6 +374,8 @@ const bytes: readonly Row[] = BYTES.flatMap((size): Row[] => [
 ]);
 
 const THREADS = [2, 16, 128, 1_024, 4_096] as const;
+const TIMEOUTS = [1, 16, 256, 4_096] as const;
+const TASKS = [1, 4, 16, 64] as const;
 
 const scale: readonly Row[] = [
   ...THREADS.map((size): Row => ({
@@ -385,6 +387,42 @@ const scale: readonly Row[] = [
     target: { ratio_max: 1.1 },
     size,
   })),
+  ...TIMEOUTS.map((size): Row => ({
+    name: `timeouts.${size}`,
+    group: 'timeouts',
+    unit: ROUND,
+    floor: 'timeouts.1',
+    method: `Call with a timeout between two generator threads of one agent, while ${size} others wait with timeouts.`,
+    target: { ratio_max: 1.1 },
+    size,
+  })),
+  ...TIMEOUTS.map((size): Row => ({
+    name: `timeouts.tick.${size}`,
+    group: 'timeouts',
+    unit: 'ns per tick',
+    floor: 'timeouts.tick.1',
+    method: `One tick of a millisecond, while ${size} threads wait with timeouts of seconds.`,
+    size,
+  })),
+  ...TASKS.map((size): Row => ({
+    name: `tasks.${size}`,
+    group: 'tasks',
+    unit: ROUND,
+    floor: CACHELINE,
+    method: `worker.sync of one fixed task while ${size} other tasks wait, each in a worker of its own.`,
+    processes_max: 2,
+    size,
+  })),
+  {
+    name: 'worker.resident',
+    group: 'tasks',
+    unit: 'bytes per task',
+    floor: 'a bare worker that waits',
+    method: 'Resident memory of the process that 16 worker tasks add, each having answered once.',
+    apart: true,
+    processes_max: 3,
+    size: 16,
+  },
   {
     name: 'idle.cpu',
     group: 'idle',
@@ -411,6 +449,15 @@ const scale: readonly Row[] = [
     unit: 'ns to the first answer',
     floor: "synckit's first answer",
     method: 'The same with a TypeScript module on both sides.',
+    processes_max: 4,
+  },
+  {
+    name: 'boot.exit',
+    group: 'boot',
+    unit: 'ns to the end of the process',
+    floor: "the end of synckit's process",
+    method: 'From the first answer, after which the program has nothing to do, to the end of its process.',
+    target: { ratio_max: 1.2 },
     processes_max: 4,
   },
   {
@@ -505,7 +552,7 @@ export const ROWS: readonly Row[] = [
 /**
  * Groups that reach below the public surface, or beside it: what the library's entry is makes no difference to them.
  */
-const GROUPS_WITHOUT_LIBRARY = new Set(['floor', 'call', 'local', 'bytes', 'threads', 'rivals']);
+const GROUPS_WITHOUT_LIBRARY = new Set(['floor', 'call', 'local', 'bytes', 'threads', 'timeouts', 'rivals']);
 
 /** Whether the row imports the library as a program does. */
 export function importsLibrary(name: string): boolean {

@@ -1,7 +1,8 @@
 /**
  * Measures what each technique and each check is worth: the kernel without it, beside the kernel with it. Processes of
  * the two take turns; each cell is taken in floors of its own process, and a variant's figure is how many times more
- * floors a call takes than with the kernel that ran just before and just after it.
+ * floors a call takes than with the kernel that ran just before and just after it. All variants are taken once, then
+ * all of them again, so that a run which is cut short has figures of each.
  */
 import { prepareSubject } from '../harness/bundle.ts';
 import type { Subject } from '../harness/bundle.ts';
@@ -9,7 +10,7 @@ import { now_ms } from '../harness/interleave.ts';
 import type { Failure, Job, JobResult, Plan } from '../harness/job.ts';
 import { machineFacts } from '../harness/machine.ts';
 import type { Machine } from '../harness/machine.ts';
-import { runJob } from '../harness/processes.ts';
+import { mergeFailures, runJob } from '../harness/processes.ts';
 import { median, quantile } from '../harness/stats.ts';
 import type { Pair } from '../harness/stats.ts';
 import { CELLS } from './cells.ts';
@@ -18,6 +19,9 @@ import type { Variant } from './variants.ts';
 
 export const FULL: Plan = { processes: 5, placements: 3, pairs: 2, block_ms: 10 };
 export const QUICK: Plan = { processes: 1, placements: 1, pairs: 1, block_ms: 4 };
+
+/** No pair of processes is started after this. */
+const BUDGET_MS = 600_000;
 
 export interface Cell {
   readonly name: string;
@@ -51,6 +55,7 @@ export interface RunOptions {
   /** Names of variants, or beginnings of some; none: all. */
   readonly words: readonly string[];
   readonly plan: Plan;
+  readonly budget_ms?: number;
   readonly progress?: (done: number, all: number, what: string) => void;
 }
 
@@ -91,18 +96,20 @@ function removalOf(variant: Variant, taken: Taken): Removal {
   return { name, kind, paper, instead, ...(breaks === undefined ? {} : { breaks }), cells };
 }
 
-export async function runRemoval({ words, plan, progress }: RunOptions): Promise<Report> {
+export async function runRemoval({ words, plan, budget_ms = BUDGET_MS, progress }: RunOptions): Promise<Report> {
   const start_ms = now_ms();
   const wanted = VARIANTS.filter(({ name }) => words.length === 0 || words.some((word) => name.startsWith(word)));
   if (wanted.length === 0) {
     throw new Error(`no variant '${words.join(' ')}'; there are ${VARIANTS.map(({ name }) => `'${name}'`).join(', ')}`);
   }
   const failures: Failure[] = [];
-  const rows: Removal[] = [];
-  const subjects: Subject[] = [];
+  const taken = new Map<Variant, Taken>(
+    wanted.map((variant) => [variant, { without: new Map(), shipped: new Map(), ratios: new Map() }]),
+  );
+  const subjects = new Map<Variant | undefined, Subject>();
   const prepare = async (variant?: Variant): Promise<Subject> => {
-    const subject = await prepareSubject(variant?.edits);
-    subjects.push(subject);
+    const subject = subjects.get(variant) ?? (await prepareSubject(variant?.edits));
+    subjects.set(variant, subject);
     if (!subject.bundled) throw new Error('variants need the bundler, which wants a newer Node');
     return subject;
   };
@@ -114,23 +121,30 @@ export async function runRemoval({ words, plan, progress }: RunOptions): Promise
   };
   try {
     const shipped = await prepare();
-    for (const [index, variant] of wanted.entries()) {
-      progress?.(index, wanted.length, variant.name);
-      const names = cellsOf(variant);
-      const without = await prepare(variant);
-      const taken: Taken = { without: new Map(), shipped: new Map(), ratios: new Map() };
-      for (let repetition = 0; repetition < plan.processes; repetition++) {
+    for (let repetition = 0; repetition < plan.processes; repetition++) {
+      for (const [index, variant] of wanted.entries()) {
+        if (now_ms() - start_ms > budget_ms) break;
+        progress?.(repetition * wanted.length + index, plan.processes * wanted.length, variant.name);
+        const names = cellsOf(variant);
+        const without = await prepare(variant);
         const first = await run(repetition % 2 === 0 ? without : shipped, names, repetition);
         const second = await run(repetition % 2 === 0 ? shipped : without, names, repetition);
-        if (repetition % 2 === 0) keep(taken, first, second);
-        else keep(taken, second, first);
+        if (repetition % 2 === 0) keep(taken.get(variant)!, first, second);
+        else keep(taken.get(variant)!, second, first);
       }
-      rows.push(removalOf(variant, taken));
     }
   } finally {
-    for (const subject of subjects) subject.remove();
+    for (const subject of subjects.values()) subject.remove();
   }
-  return { machine: machineFacts(), processes: plan.processes, elapsed_ms: now_ms() - start_ms, rows, failures };
+  const rows = wanted.flatMap((variant) => {
+    const found = taken.get(variant)!;
+    return found.ratios.size === 0 ? [] : [removalOf(variant, found)];
+  });
+  const missing = wanted.filter((variant) => taken.get(variant)!.ratios.size === 0).map(({ name }) => name);
+  if (missing.length > 0)
+    failures.push({ rows: missing, message: 'no figure, or the time was over before their turn' });
+  const elapsed_ms = now_ms() - start_ms;
+  return { machine: machineFacts(), processes: plan.processes, elapsed_ms, rows, failures: mergeFailures(failures) };
 }
 
 const percent = (ratio: number): string => `${ratio >= 1 ? '+' : ''}${((ratio - 1) * 100).toFixed(0)} %`;

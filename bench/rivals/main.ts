@@ -19,6 +19,8 @@ export const FULL: Plan = { processes: 3, placements: 8, pairs: 1, block_ms: 20 
 /** Its figures mean nothing. */
 export const QUICK: Plan = { processes: 1, placements: 2, pairs: 1, block_ms: 4 };
 
+const BUDGET_MS = 600_000;
+
 const RIVALS = {
   synckit: '0.12.3',
   'make-synchronized': '0.8.0',
@@ -47,6 +49,8 @@ export interface Report {
 interface RunOptions {
   readonly words: readonly string[];
   readonly plan: Plan;
+  /** No pair of processes is started after this. */
+  readonly budget_ms?: number;
   readonly progress?: (done: number, all: number, what: string) => void;
 }
 
@@ -67,7 +71,8 @@ function pairOf(folder: string, { program, size }: Row, plan: Plan, isFirst: boo
   return isFirst ? { ns: first, floor_ns: second } : { ns: second, floor_ns: first };
 }
 
-export async function runRivals({ words, plan, progress }: RunOptions): Promise<Report> {
+export async function runRivals({ words, plan, budget_ms = BUDGET_MS, progress }: RunOptions): Promise<Report> {
+  const start_ms = performance.now();
   const rows = selectRows(words);
   const folder = mkdtempSync(join(tmpdir(), 'l3-bench-rivals-'));
   const pairs = new Map<string, Pair[]>(rows.map(({ name }) => [name, []]));
@@ -77,6 +82,7 @@ export async function runRivals({ words, plan, progress }: RunOptions): Promise<
     for (let repetition = 0; repetition < plan.processes; repetition++) {
       for (const [index, row] of rows.entries()) {
         if (failures.has(row.name)) continue;
+        if (performance.now() - start_ms > budget_ms) break;
         progress?.(repetition * rows.length + index, plan.processes * rows.length, row.name);
         try {
           pairs.get(row.name)!.push(pairOf(folder, row, plan, repetition % 2 === 0));
@@ -87,6 +93,10 @@ export async function runRivals({ words, plan, progress }: RunOptions): Promise<
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+  for (const { name } of rows) {
+    if (pairs.get(name)!.length > 0 || failures.has(name)) continue;
+    failures.set(name, 'the time was over before its turn');
   }
   return {
     machine: machineFacts(),

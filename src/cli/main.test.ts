@@ -42,6 +42,20 @@ test('a wrong command line is told apart by exit code 2', () => {
   assert.match(l3('run', 'missing.ts').err, /there is no file .*missing\.ts/);
 });
 
+test('bench tells a wrong option, a time that is none and a suite that there is not', () => {
+  for (const args of [
+    ['--nope'],
+    ['pingpong', '--seconds', 'soon'],
+    ['nope'],
+    ['use', '--report', 'x.html'],
+    ['--report'],
+  ]) {
+    const { code, out, err } = l3('bench', ...args);
+    assert.deepEqual([code, out], [2, ''], args.join(' '));
+    assert.match(err, /^l3 bench: |^Usage: /, args.join(' '));
+  }
+});
+
 test('run gives the module its path and its own arguments', () => {
   const path = program('args.mjs', 'console.log(JSON.stringify(process.argv.slice(1)));');
   const { code, out, err } = l3('run', 'args.mjs', 'a', '--help');
