@@ -1,70 +1,45 @@
 /**
  * docs/benchmarks.md from the results in bench/results/: every figure of it is generated. A table whose result is not
- * there says how to make it; a row that a result lacks is left out.
+ * there says how to make it; a row that a result lacks is named as not measured.
  */
-import type { Report as Removals, Removal } from '../removal/main.ts';
-import { duration } from '../../scripts/readme-figures.mjs';
-import type { Machine } from '../harness/machine.ts';
-import { targetMet } from '../pingpong/report.ts';
-import type { ReportRow } from '../pingpong/report.ts';
+import type { Removal, Report as Removals } from '../removal/main.ts';
 import { CELLS } from '../removal/cells.ts';
+import { ROWS } from '../pingpong/rows.ts';
+import { constants } from './constants.ts';
+import { figuresOf } from './figures.ts';
+import { HEAD, lineOf } from './lines.ts';
+import { duration, made, percent, table, times } from './markdown.ts';
 import { PUBLISHED } from './published.ts';
+import type { Results, Row, Rows } from './results.ts';
+import { exponentOf, LIMITS, seriesOf } from './scale.ts';
+import { slower } from './slower.ts';
+import { useTable } from './use.ts';
 
-/** What all suites have in a row. */
-export type Row = Pick<
-  ReportRow,
-  'name' | 'ns' | 'floor_ns' | 'ratio' | 'p10' | 'p90' | 'floor' | 'method' | 'target' | 'p99_ns'
->;
-
-export interface Rows {
-  readonly machine: Machine;
-  readonly rows: readonly Row[];
-}
-
-export interface Results {
-  readonly pingpong?: Rows | undefined;
-  readonly compat?: Rows | undefined;
-  readonly removal?: Removals | undefined;
-}
-
-const times = (ratio: number): string => ratio.toFixed(ratio < 0.1 ? 3 : ratio < 10 ? 2 : 0);
-const percent = (ratio: number): string => `${ratio >= 1 ? '+' : '−'}${Math.abs((ratio - 1) * 100).toFixed(0)} %`;
-const spread = ({ p10, p90 }: { p10: number; p90: number }): string => `${times(p10)} to ${times(p90)}`;
-
-function table(head: readonly string[], lines: readonly (readonly string[])[]): string[] {
-  const rule = head.map((_, column) => (column === 0 ? '---' : '---:'));
-  return [head, rule, ...lines].map((cells) => `| ${cells.join(' | ')} |`);
-}
-
-const made = (suite: string): string =>
-  `Not measured yet: \`npx l3 bench ${suite} --json > bench/results/${suite}.json\`.`;
-
-function wanted({ target }: Row): string {
-  if (target === undefined) return '';
-  if ('ratio_max' in target) return `${times(target.ratio_max)} ×`;
-  return 'ns_max' in target ? duration(target.ns_max) : `p99 ${duration(target.p99_ns_max)}`;
-}
-
-const HEAD = ['row', 'time', 'floor beside it', 'ratio', 'p10 to p90', 'wanted'];
-
-const lineOf = (row: Row): string[] => [
-  `\`${row.name}\``,
-  duration(row.ns),
-  duration(row.floor_ns),
-  times(row.ratio),
-  spread(row),
-  wanted(row),
-];
+const begins = (name: string, beginnings: readonly string[]): boolean =>
+  beginnings.some((word) => name === word || name.startsWith(`${word}.`));
 
 /** The rows with these beginnings, in the order of the report. */
 function rowsOf({ rows }: Rows, beginnings: readonly string[]): Row[] {
-  return rows.filter(({ name }) => beginnings.some((word) => name === word || name.startsWith(`${word}.`)));
+  return rows.filter(({ name }) => begins(name, beginnings));
 }
 
-function section(results: Results, beginnings: readonly string[], ...words: string[]): string[] {
-  if (results.pingpong === undefined) return [...words, '', made('pingpong')];
-  return [...words, '', ...table(HEAD, rowsOf(results.pingpong, beginnings).map(lineOf))];
+/** The rows with these beginnings as a table, and the names of those that the report lacks. */
+function rowTable({ pingpong }: Results, beginnings: readonly string[]): string[] {
+  if (pingpong === undefined) return [made('pingpong')];
+  const measured = new Set(pingpong.rows.map(({ name }) => name));
+  const missing = ROWS.filter(({ name }) => begins(name, beginnings) && !measured.has(name));
+  const names = missing.map(({ name }) => `\`${name}\``).join(', ');
+  return [
+    ...table(HEAD, rowsOf(pingpong, beginnings).map(lineOf)),
+    ...(missing.length === 0 ? [] : ['', `Not measured yet: ${names}.`]),
+  ];
 }
+
+const section = (results: Results, beginnings: readonly string[], ...words: string[]): string[] => [
+  ...words,
+  '',
+  ...rowTable(results, beginnings),
+];
 
 /** The paper: 250 of 172 cycles, its Table 3. */
 const PAPER_RATIO = 250 / 172;
@@ -121,6 +96,9 @@ function checks({ removal }: Results): string[] {
   ];
 }
 
+const RIVALS_HEAD = ['row', 'theirs', 'ours', 'ratio', 'p10 to p90'];
+const rivalLine = (row: Row): string[] => lineOf(row).slice(0, RIVALS_HEAD.length);
+
 function rivals(results: Results): string[] {
   const lines = section(
     results,
@@ -139,9 +117,15 @@ function rivals(results: Results): string[] {
     '',
     'Measured in one run, one beside the other.',
   );
+  const others =
+    results.rivals === undefined ? [made('rivals')] : table(RIVALS_HEAD, results.rivals.rows.map(rivalLine));
   const drop = results.compat === undefined ? [made('compat')] : table(HEAD, results.compat.rows.map(lineOf));
   return [
     ...lines,
+    '',
+    'The same call made in other ways, ours beside each in the same run: the ratio is how many of our calls go into one of theirs. The number is the bytes each way, 0 is two numbers there and their sum back.',
+    '',
+    ...others,
     '',
     'The drop-ins beside the packages that they stand in for; the floor is the original, so that less is better:',
     '',
@@ -156,21 +140,52 @@ function rivals(results: Results): string[] {
   ];
 }
 
-function slower({ pingpong, compat }: Results): string[] {
-  const missed = [...(pingpong?.rows ?? []), ...(compat?.rows ?? [])].filter((row) => targetMet(row) === false);
-  const lines = missed.map((row) => [...lineOf(row), row.method]);
+const SCALE = ['threads', 'timeouts', 'tasks', 'wasm.tasks', 'wasm.round'];
+
+/** Below this exponent a cost does not grow: the series of one row, measured twice, differ as much. */
+const FLAT = 0.03;
+
+function scale(results: Results): string[] {
+  const lines = seriesOf(results).map(({ what, unit, points }) => {
+    const exponent = exponentOf(points);
+    const [first, last] = [points[0]!, points.at(-1)!];
+    const fitted = exponent === undefined ? 'one size' : exponent.toFixed(2);
+    const verdict = exponent === undefined ? '' : exponent < FLAT ? 'flat' : `n^${exponent.toFixed(2)}`;
+    const cost = (value: number): string => (unit === 'ns a call' ? duration(value) : `${times(value)} ${unit}`);
+    return [what, `${first.size} to ${last.size}`, cost(first.cost), cost(last.cost), fitted, verdict];
+  });
+  const head = ['number of', 'from, to', 'cost at the first', 'at the last', 'exponent', 'reads as'];
   return [
-    '## Where it falls short',
+    '## I. Scale',
     '',
-    missed.length === 0 ? 'No row misses what is wanted of it.' : 'Rows that miss what is wanted of them:',
+    'What a call costs as the number of something beside it grows. The exponent b is that of cost = a · n^b, fitted by least squares of the logarithms: 0 is a cost that does not depend on n, 1 one that is proportional to it.',
     '',
-    ...(missed.length === 0 ? [] : table([...HEAD, 'what it is'], lines)),
+    ...(lines.length === 0 ? [made('pingpong')] : table(head, lines)),
+    '',
+    ...rowTable(results, SCALE),
+    '',
+    'Where growth ends (`src/layout/params.ts`):',
+    '',
+    ...table(
+      ['what', 'limit', 'beyond'],
+      LIMITS.map((line) => [...line]),
+    ),
   ];
+}
+
+/** The plots of what has been measured; draw.ts makes the files. */
+function picturesOf(results: Results): string[] {
+  const drawn = figuresOf(results);
+  if (drawn.length === 0) return [];
+  return ['## Plots', '', ...drawn.flatMap(({ name, caption }) => [`![${caption}](figures/${name}.svg)`, ''])].slice(
+    0,
+    -1,
+  );
 }
 
 /** The whole page. */
 export function benchmarksPage(results: Results): string {
-  const { machine } = results.pingpong ?? results.removal ?? results.compat ?? {};
+  const { machine } = Object.values(results as Readonly<Record<string, Rows | undefined>>).find(Boolean) ?? {};
   const where =
     machine === undefined
       ? 'Nothing has been measured yet.'
@@ -196,18 +211,24 @@ export function benchmarksPage(results: Results): string {
     '',
     ...rivals(results),
     '',
+    '## E. Use',
+    '',
+    'Calls as programs make them: one after another, one a millisecond, bursts, several clients, more threads than cores. The same program twice, with a task and with a worker and `postMessage`, in processes that take turns; every call is timed by itself, the reading of the clock included.',
+    '',
+    ...useTable(results),
+    '',
     ...section(
       results,
       [
         'worker.sync',
         'worker.upcall',
+        'worker.stream',
         'worker.sparse',
         'burst',
         'clients',
-        'threads',
-        'wasm.tasks',
-        'wasm.round',
         'idle',
+        'worker.resident',
+        'wasm.resident',
         'boot',
         'spawn',
         'wasm.spawn',
@@ -215,9 +236,7 @@ export function benchmarksPage(results: Results): string {
         'death',
         'restart',
       ],
-      '## E. Use',
-      '',
-      'Calls as programs make them: records and callbacks, one call a millisecond, bursts, several clients, many threads, starting and ending.',
+      'Records and callbacks, hand-over on one core (`worker.sparse`, `burst`), memory, idling, starting and ending:',
     ),
     '',
     ...section(
@@ -230,6 +249,12 @@ export function benchmarksPage(results: Results): string {
     '',
     ...checks(results),
     '',
+    ...constants(results),
+    '',
+    ...scale(results),
+    '',
     ...slower(results),
+    '',
+    ...picturesOf(results),
   ].join('\n')}\n`;
 }

@@ -22,7 +22,10 @@ export const GENERATION_MASK = (1 << GENERATION_BITS) - 1;
  * Untouched records cost no memory, and all their words are zero, which is the dead state.
  */
 export const THREADS_VIRTUAL = 1 << INDEX_BITS;
-/** Threads that may exist at one time, unless boot says otherwise. */
+/**
+ * Threads that may exist at one time, unless boot says otherwise. A call does not grow with them: docs/benchmarks.md,
+ * I.
+ */
 export const THREADS_DEFAULT = 8192;
 export const THREADS_MAX = THREADS_VIRTUAL - 2;
 
@@ -31,7 +34,10 @@ export const TASKS_VIRTUAL = 4096;
 export const TASKS_DEFAULT = 1024;
 export const TASKS_MAX = TASKS_VIRTUAL - 1;
 
-/** Message words of 64 bits: six share the cache line of the state word, ten follow. */
+/**
+ * Message words of 64 bits: six share the cache line of the state word, ten follow. What other counts would cost, and
+ * how large the messages of a program are: docs/benchmarks.md, H.
+ */
 export const MESSAGE_WORDS = 16;
 export const MESSAGE_WORDS_IN_LINE = 6;
 /** String items of one message. */
@@ -39,14 +45,14 @@ export const STRINGS_MAX = 8;
 /** Bytes of a task's name in its record. */
 export const NAME_BYTES = 96;
 
-/** Wakeup lists: a thread that wakes at tick t is in list t mod n (paper 5.3.3). */
+/** Wakeup lists: a thread that wakes at tick t is in list t mod n (paper 5.3.3). A tick: docs/benchmarks.md, I. */
 export const WAKEUP_LISTS = 8;
 /** Wakeups further away than this wait in the long-term list and are inserted later. */
 export const WAKEUP_LONG_ms = 4096;
 
 /**
  * Loads of the own state word before a thread parks, about 13 us, less than one wakeup costs: with a pause between two
- * loads, and without one.
+ * loads, and without one. Other lengths: docs/benchmarks.md, H.
  */
 export const SPIN_LOADS_PAUSING = 500;
 export const SPIN_LOADS_BARE = 6000;
