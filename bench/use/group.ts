@@ -15,6 +15,8 @@ import type { Call, Side } from './sides.ts';
 const GAP_MS = 1;
 /** Dense calls before the clock starts: V8 has compiled the path then. */
 const WARM_MS = 300;
+/** The same for clients, which share the cores. */
+const CLIENTS_WARM_MS = 200;
 /** Rows with a gap before each call have few calls, and run longer. */
 const GAPS_LONGER = 2;
 
@@ -69,21 +71,26 @@ async function flight(call: Side['callAsync'], size: number, duration_ms: number
   return { counts, work_ms: 0 };
 }
 
-async function measure(side: Side, { pattern, size }: Row, duration_ms: number): Promise<Measured> {
+/** What a row measures. All that it needs is there before it does. */
+type Measure = (duration_ms: number) => Promise<Measured>;
+
+async function open(side: Side, { pattern, size }: Row): Promise<Measure> {
   switch (pattern) {
     case 'gaps':
     case 'asleep':
-      return gaps(side.call, 1, pattern === 'asleep', duration_ms);
+      return (duration_ms) => gaps(side.call, 1, pattern === 'asleep', duration_ms);
     case 'burst':
-      return gaps(side.call, size, false, duration_ms);
+      return (duration_ms) => gaps(side.call, size, false, duration_ms);
     case 'flight':
-      return flight(side.callAsync, size, duration_ms);
+      return (duration_ms) => flight(side.callAsync, size, duration_ms);
     case 'clients':
-      return { counts: await side.runClients(size, 1, duration_ms), work_ms: 0 };
-    case 'pairs':
-      return { counts: await side.runClients(size, size, duration_ms), work_ms: 0 };
+    case 'pairs': {
+      const run = await side.openClients(size, pattern === 'pairs' ? size : 1);
+      await run(CLIENTS_WARM_MS);
+      return async (duration_ms) => ({ counts: await run(duration_ms), work_ms: 0 });
+    }
     default:
-      return dense(side.call, duration_ms);
+      return (duration_ms) => dense(side.call, duration_ms);
   }
 }
 
@@ -96,9 +103,10 @@ export async function run(context: Context): Promise<void> {
     await dense(side.call, Math.min(WARM_MS, duration_ms));
     const busy = row.pattern === 'busy' ? availableParallelism() : 0;
     const others = Array.from({ length: busy }, () => new Worker(moduleUrl('workers/busy.ts')));
+    const measure = await open(side, row);
     const cpu = process.cpuUsage();
     const began_ms = now_ms();
-    const { counts, work_ms } = await measure(side, row, duration_ms);
+    const { counts, work_ms } = await measure(duration_ms);
     const elapsed_ms = now_ms() - began_ms;
     const { user, system } = process.cpuUsage(cpu);
     // The others are of no call; what they take is not told apart from what the two sides take.

@@ -15,8 +15,17 @@ export interface Side {
   /** A call as the program makes it, and one that never blocks. */
   readonly call: Call;
   readonly callAsync: (left: number, right: number) => Promise<number>;
-  /** Client agents, each in dense calls for so long, of one server or of one each. Their times in one histogram. */
-  runClients(clients: number, servers: number, duration_ms: number): Promise<Float64Array>;
+  /** Starts client agents, of one server or of one each. */
+  openClients(clients: number, servers: number): Promise<Clients>;
+}
+
+/** Has all clients make one call after another, for so long; gives their times in one histogram. */
+export type Clients = (duration_ms: number) => Promise<Float64Array>;
+
+async function sumOf(all: readonly Promise<ArrayLike<number>>[]): Promise<Float64Array> {
+  const sum = histogram();
+  for (const counts of await Promise.all(all)) addTo(sum, counts);
+  return sum;
 }
 
 export async function openL3kernel(): Promise<Side> {
@@ -26,18 +35,14 @@ export async function openL3kernel(): Promise<Side> {
   return {
     call: task.sync.add,
     callAsync: task.async.add,
-    async runClients(clients, servers, duration_ms) {
+    async openClients(clients, servers) {
       for (let server = 0; server < servers; server++) {
         await system.spawn<TypedTask>(serverUrl, { name: `server-${server}` });
       }
       const url = moduleUrl('workers/use-client.ts');
       const tasks = await Promise.all(Array.from({ length: clients }, () => system.spawn<ClientTask>(url)));
-      const sum = histogram();
-      const run = (time_ms: number): Promise<Float64Array[]> =>
-        Promise.all(tasks.map((client, index) => client.async.run(`server-${index % servers}`, time_ms)));
-      await run(duration_ms / 4);
-      for (const counts of await run(duration_ms)) addTo(sum, counts);
-      return sum;
+      return (duration_ms) =>
+        sumOf(tasks.map((client, index) => client.async.run(`server-${index % servers}`, duration_ms)));
     },
   };
 }
@@ -59,7 +64,7 @@ export function openRival(): Side {
   return {
     call,
     callAsync: call,
-    async runClients(clients, servers, duration_ms) {
+    openClients(clients, servers) {
       const serverWorkers = Array.from({ length: servers }, () => new Worker(moduleUrl('workers/post-server.ts')));
       const clientWorkers = Array.from({ length: clients }, (_, index) => {
         const client = new Worker(moduleUrl('workers/post-client.ts'));
@@ -68,17 +73,14 @@ export function openRival(): Side {
         client.postMessage(port2, [port2]);
         return client;
       });
-      const sum = histogram();
-      const run = (time_ms: number): Promise<Float64Array[]> =>
-        Promise.all(
+      return Promise.resolve((duration_ms) =>
+        sumOf(
           clientWorkers.map(async (client) => {
-            client.postMessage(time_ms);
+            client.postMessage(duration_ms);
             return ((await once(client, 'message')) as [Float64Array])[0];
           }),
-        );
-      await run(duration_ms / 4);
-      for (const counts of await run(duration_ms)) addTo(sum, counts);
-      return sum;
+        ),
+      );
     },
   };
 }
