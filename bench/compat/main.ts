@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plan } from '../harness/job.ts';
 import { type Machine, machineFacts } from '../harness/machine.ts';
+import { mergeFailures } from '../harness/processes.ts';
 import { installLibrary, installPackages, runProgram } from '../harness/project.ts';
 import { median, type Pair, type PairSummary, summarizePairs } from '../harness/stats.ts';
 import { duration } from '../pingpong/report.ts';
@@ -131,7 +132,7 @@ export async function runCompat({ words, plan, budget_ms = BUDGET_MS, progress }
         ? []
         : [{ name, ...summarizePairs(taken), unit, floor, method, target: { ratio_max: target_max } }];
     }),
-    failures: [...failures].map(([name, message]) => ({ rows: [name], message })),
+    failures: mergeFailures([...failures].map(([name, message]) => ({ rows: [name], message }))),
   };
 }
 
@@ -148,6 +149,6 @@ export function reportText({ machine, rows, failures }: Report): string {
     return `${row.name.padEnd(30)}${figures.map((text) => text.padStart(11)).join('')}  ${isMet} (${row.target.ratio_max})`;
   });
   const head = `${'row'.padEnd(30)}${['drop-in', 'original', 'ratio', 'p10', 'p90'].map((text) => text.padStart(11)).join('')}`;
-  const failed = failures.map(({ rows: [name], message }) => `${name}: no figure: ${message}`);
+  const failed = failures.map(({ rows: names, message }) => `${names.join(', ')}: no figure: ${message}`);
   return `${[`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.commit}`, head, ...lines, ...failed].join('\n')}\n`;
 }

@@ -13,7 +13,7 @@ import { startCrowd } from './crowd.ts';
 
 const WORD_BYTES = 8;
 /** Blocks of a crowd: it has to settle, and all its agents to have compiled their calls. */
-const CROWD_BLOCKS = 10;
+const CROWD_BLOCKS = 20;
 
 function measureCrowds(context: Context, kernel: BareKernel): void {
   const all: [string, readonly number[]][] = [

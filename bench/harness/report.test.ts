@@ -56,6 +56,13 @@ test('jobs repeat all groups in turn and respect the limits of rows', () => {
   );
 });
 
+test('a run with one process for each row takes those of a group together, but for the slowest', () => {
+  const rows = selectRows(['wasm.call', 'wasm.sync', 'worker.bytes.1048576', 'worker.bytes.67108864']);
+  const namesOf = (processes: number) => jobsOf(rows, { ...QUICK, processes }).map((job) => job.rows.join('+'));
+  assert.deepEqual(namesOf(1), ['wasm.call+wasm.sync', 'worker.bytes.1048576', 'worker.bytes.67108864']);
+  assert.equal(namesOf(2).length, 8);
+});
+
 test('calibration fills the block and is not fooled by one slow start', async () => {
   let calls = 0;
   const { count } = await calibrate((rounds) => (calls++ === 0 ? 1_000 : rounds * 0.01), 10);

@@ -38,11 +38,18 @@ export interface RunOptions {
   readonly progress?: (done: number, all: number, what: string) => void;
 }
 
-/** The jobs of a run in their order: all groups once, then all groups again. */
+/** Rows with as many bytes take seconds, and would keep those of their group from the time of a process. */
+const SLOW_BYTES = 1 << 20;
+
+/**
+ * The jobs of a run in their order: all groups once, then all groups again. A run with one process for each is to show
+ * that the rows run, and takes those of a group together: to start a process is most of what they need.
+ */
 export function jobsOf(rows: readonly Row[], plan: Plan): Job[] {
   const units = new Map<string, Row[]>();
   for (const row of rows) {
-    const unit = row.apart === true ? row.name : `group ${row.group}`;
+    const isApart = row.apart === true && (plan.processes > 1 || (row.size ?? 0) >= SLOW_BYTES);
+    const unit = isApart ? row.name : `group ${row.group}`;
     units.set(unit, [...(units.get(unit) ?? []), row]);
   }
   const jobs: Job[] = [];

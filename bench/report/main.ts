@@ -42,10 +42,11 @@ function withoutFigure(path: string): number | undefined {
 }
 
 /** Whether the suite has left a report with all figures. */
-function measure({ suite, rows, seconds, quick_s }: Part): boolean {
+function measure({ suite, rows, quickRows, seconds, quick_s }: Part): boolean {
   const limit_s = isQuick ? quick_s : seconds;
   process.stderr.write(`${suite}, at most ${limit_s} s\n`);
-  const args = [join(root, 'src/cli/main.ts'), 'bench', suite, ...rows, '--json', '--seconds', String(limit_s)];
+  const wanted = isQuick ? quickRows : rows;
+  const args = [join(root, 'src/cli/main.ts'), 'bench', suite, ...wanted, '--json', '--seconds', String(limit_s)];
   const began_ms = performance.now();
   const { stdout, status } = spawnSync(process.execPath, isQuick ? [...args, '--quick'] : args, {
     cwd: root,

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Plan } from '../harness/job.ts';
 import { type Machine, machineFacts } from '../harness/machine.ts';
+import { mergeFailures } from '../harness/processes.ts';
 import { installLibrary, installPackages, runProgram } from '../harness/project.ts';
 import { median, type Pair, type PairSummary, summarizePairs } from '../harness/stats.ts';
 import { duration } from '../pingpong/report.ts';
@@ -106,7 +107,7 @@ export async function runRivals({ words, plan, budget_ms = BUDGET_MS, progress }
       if (taken.length === 0) return [];
       return [{ name, ...summarizePairs(taken), unit: 'ns per round trip', floor: OURS, method }];
     }),
-    failures: [...failures].map(([name, message]) => ({ rows: [name], message })),
+    failures: mergeFailures([...failures].map(([name, message]) => ({ rows: [name], message }))),
   };
 }
 
@@ -116,6 +117,6 @@ export function reportText({ machine, rows, failures }: Report): string {
     return `${name.padEnd(32)}${figures.map((text) => text.padStart(11)).join('')}`;
   });
   const head = `${'row'.padEnd(32)}${['theirs', 'ours', 'ratio', 'p10', 'p90'].map((text) => text.padStart(11)).join('')}`;
-  const failed = failures.map(({ rows: [name], message }) => `${name}: no figure: ${message}`);
+  const failed = failures.map(({ rows: names, message }) => `${names.join(', ')}: no figure: ${message}`);
   return `${[`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.commit}`, head, ...lines, ...failed].join('\n')}\n`;
 }
