@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { applyEdits } from '../harness/edits.ts';
 import { CELLS } from './cells.ts';
+import { QUICK, runRemoval } from './main.ts';
 import { VARIANTS } from './variants.ts';
 
 const textOf = (file: string): string => readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8');
@@ -20,4 +21,9 @@ for (const { name, edits, rows } of VARIANTS) {
 test('an edit that does not fit is an error that names the text and the file', () => {
   const edit = { file: 'kernel/ipc.ts', find: 'nowhere', replace: '' };
   assert.throws(() => applyEdits('kernel/ipc.ts', 'a text', [edit]), /'nowhere' stands 0 times in src\/kernel\/ipc.ts/);
+});
+
+test('a variant whose time never came has no figure, and is named', async () => {
+  const { rows, failures } = await runRemoval({ words: ['generation'], plan: QUICK, budget_ms: 0 });
+  assert.deepEqual([rows, failures.map((failure) => failure.rows)], [[], [['generation']]]);
 });
