@@ -75,7 +75,7 @@ import { type Entry, Fifo, NOWHERE } from './fifo.ts';
 import { IpcError } from './ipc-error.ts';
 import { readAwaitedNews } from './news.ts';
 import { carries, functionsPut, gaveAway, putArguments, putLending, takeResult, takeResultInto } from './payload.ts';
-import { askForLine, blockedRequest, type Callbacks, callWaiting, holdAnswer, serve, whenBlocked } from './serve.ts';
+import { blockedRequest, type Callbacks, callWaiting, holdAnswer, METHOD_LINE, serve, whenBlocked } from './serve.ts';
 import { awaitSuccessor, FOUND, mayBeSucceeded, NOBODY, outlived, retarget } from './successor.ts';
 import { callTrace } from './trace.ts';
 import { clearTimeout, setTimeout } from '../platform/timers.ts';
@@ -418,8 +418,8 @@ class PendingCall implements Watcher, Entry {
     signal.addEventListener('abort', this.onAbort, { once: true });
   }
 
-  /** Sends the message, which is in the registers, by `tcb`. */
-  start(tcb: Tcb, time_ms: number): void {
+  /** Sends the message, which is in the registers, by `tcb`. `goesBack`: who stands in the queue is not before it. */
+  start(tcb: Tcb, time_ms: number, goesBack: boolean = lastInQueue(this.target) === 0): void {
     this.tcb = tcb;
     active.add(this);
     const { target } = this;
@@ -427,8 +427,7 @@ class PendingCall implements Watcher, Entry {
     this.to = target.id;
     if (this.calling.taskId !== target.taskId) this.calling = { ...this.calling, taskId: target.taskId };
     poke(tcb + TCB_SINCE, time_ms);
-    // Who stands in the queue is first.
-    this.send(tcb, lastInQueue(target) === 0);
+    this.send(tcb, goesBack);
   }
 
   private send(tcb: Tcb, goesBack: boolean): void {
@@ -482,9 +481,17 @@ class PendingCall implements Watcher, Entry {
     return this.polls && (load(this.tcb + TCB_STATE) & KIND_MASK) === POLL;
   }
 
+  /** Asks the thread that waits for us to serve it. */
   askForLine(): void {
+    const tcb = this.isAskedFor ? 0 : takeCallTcb();
+    if (tcb === 0) return;
     // Once: it is served then, or has been.
-    if (!this.isAskedFor) this.isAskedFor = askForLine(this.calling.taskId);
+    this.isAskedFor = true;
+    const calling = { ...this.calling, timeout_ms: NEVER };
+    const tag = CALL | (METHOD_LINE << TAG_METHOD_SHIFT) | putArguments([], calling.taskId);
+    // If it fails, so does this call.
+    const ignore = (answer: unknown): void => void Promise.resolve(answer).catch(() => {});
+    new PendingCall(this.target, calling, plainOptions(NEVER), tag, ignore).start(tcb, now_ms(), true);
   }
 
   /** Whether it is the last message that its server thread was given, and that thread may not have seen it. */

@@ -46,7 +46,7 @@ export const METHOD_FIRST = 1;
 /** A step of an iterator that an export gave: rpc/generators.ts. */
 export const METHOD_STEP = 0x3fff;
 /** Serves the message that came to the server thread before its agent blocked: for who waits for the answer to that. */
-const METHOD_LINE = 0x3ffe;
+export const METHOD_LINE = 0x3ffe;
 /** From here on a method is a function of `host`, of the table for the sender's task. */
 export const METHOD_HOST = 0x4000;
 
@@ -569,20 +569,28 @@ export function callWaiting(
   return { value: callBack(request, method << TAG_METHOD_SHIFT, name, args, timeout_ms, taskName) };
 }
 
-/** A request of task `task` whose sender waits for our answer: the inmost, else one with an asynchronous handler. */
+/**
+ * A request of task `task` whose sender waits for our answer: one whose agent is blocked, for then its loop serves no
+ * others; else the inmost; else one with an asynchronous handler.
+ */
 function waitingRequest(task: number): Request | null {
+  let found: Request | null = null;
   for (let at = top - 3; at >= 0; at -= 3) {
     if (peek(tcbOf(stack[at]!) + TCB_TASK) !== task) continue;
     const request = at === top - 3 ? makeRequest() : requestAt(at);
-    if (awaitsUs(request)) return request;
+    if (!awaitsUs(request)) continue;
+    if (isOfBlocked(request.sender, task)) return request;
+    found ??= request;
   }
-  const found = blockedRequest(task) ?? openRequest(task);
-  if (found !== null) return found;
-  // Blocked all the same, and at a call of ours that it serves for us now.
-  const present = top > 0 ? [makeRequest()] : [];
-  for (const request of [...present, ...openRequests]) {
-    if (isOfBlocked(request.sender, task) && isAway(request) && comesBack(request)) return request;
-  }
+  return blockedRequest(task) ?? found ?? openRequest(task) ?? returningRequest(task);
+}
+
+/** One whose agent is blocked all the same, at a call of ours that it serves for us now. */
+function returningRequest(task: number): Request | null {
+  const comes = (request: Request): boolean =>
+    isAway(request) && isOfBlocked(request.sender, task) && comesBack(request);
+  if (serving !== null && comes(serving)) return serving;
+  for (const request of openRequests) if (comes(request)) return request;
   return null;
 }
 
@@ -612,18 +620,6 @@ function isOfBlocked(sender: ThreadId, task: number): boolean {
   const record = taskAt(task & INDEX_MASK);
   if (peek(tcbOf(sender) + TCB_TASK) !== task) return false;
   return sender === peek(record + TASK_CALLER) || sender === peek(record + TASK_SERVER);
-}
-
-/** Has a blocked task serve what lies in the line of its server thread, unseen. False: no thread of it waits for us. */
-export function askForLine(task: number): boolean {
-  const request = blockedRequest(task);
-  if (request === null) return false;
-  try {
-    callBack(request, METHOD_LINE << TAG_METHOD_SHIFT, 'line', []);
-  } catch {
-    // It has given up, or ended: then so has the call that it was asked for.
-  }
-  return true;
 }
 
 let serveLine: () => void = () => {};
