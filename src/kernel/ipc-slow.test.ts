@@ -381,6 +381,27 @@ test('IPC0142 an answer that comes while its caller is in an upcall that was giv
   }
 });
 
+test('IPC0143 what is answered too late meanwhile does not cover a missed answer', () => {
+  const [a, b, c] = [makeThread(), makeThread(), makeThread()];
+  openUp(b);
+  callSlow(a, idOf(b), ANY_INDEX, CALL, NEVER, OPEN_ONLY);
+  const outer = called();
+  assert.equal(arrived(b), OK);
+  assert.equal(callSlow(b, idOf(a), indexOf(b), CALL | 1, NEVER, OPEN_ONLY), NOT_YET);
+  const upcall = called();
+  assert.equal(cancel(b, ABORTED, indexOf(a)), true);
+  assert.equal(arrived(a), OK);
+  assert.equal(reply(b, idOf(a), outer, REPLY), DROPPED);
+  // In the upcall: a call that is given up as well.
+  openUp(c);
+  assert.equal(callSlow(a, idOf(c), ANY_INDEX, CALL, NEVER, OPEN_ONLY), NOT_YET);
+  const inner = called();
+  assert.equal(arrived(c), OK);
+  assert.equal(cancel(a, ABORTED, indexOf(b)), true);
+  assert.equal(reply(c, idOf(a), inner, REPLY), DROPPED);
+  assert.equal(replyAndWaitFrom(a, idOf(b), upcall, REPLY, idOf(b), outer), MISSED);
+});
+
 test('IPC0150 the parked bit is carried through a pulled call until the answer', () => {
   const [a, b] = [makeThread(), makeThread()];
   assert.equal(startSend(a, idOf(b), ANY_INDEX, CALL, NEVER), NOT_YET);

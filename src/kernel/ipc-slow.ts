@@ -44,6 +44,7 @@ import {
   KIND_MASK,
   LOCK,
   locked,
+  missedAt,
   PARKED,
   POLL,
   polling,
@@ -51,7 +52,6 @@ import {
   STATE_GENERATION,
   TCB_HOME,
   TCB_ID,
-  TCB_MISSED,
   TCB_OUT_CUT,
   TCB_OUT_PIECES,
   TCB_POLL_TARGET,
@@ -400,7 +400,7 @@ function prepareReply(self: Tcb, partner: Tcb, to: ThreadId, sequence: number, t
   const awaiting = waiting(to, me);
   const claimed = claim(partner, awaiting, locked(to, me));
   // It may be in an upcall of this call. SYNC POINT: pairs with replyAndWaitFrom, where it waits and then looks here.
-  if (!claimed && checkThread(to) === OK) store(partner + TCB_MISSED, sequence);
+  if (!claimed && checkThread(to) === OK) store(missedAt(partner, sequence), sequence);
   if (!claimed && !claim(partner, awaiting, locked(to, me))) return DROPPED;
   if (peek(partner + TCB_SEQUENCE) !== sequence) {
     unclaim(partner, awaiting);
@@ -466,6 +466,6 @@ export function replyAndWaitFrom(
   poke(self + TCB_SEQUENCE, awaited);
   store(self + TCB_STATE, closed);
   if (prepared === OK) publish(self, partner, to, tag);
-  const known = load(self + TCB_MISSED) === awaited ? MISSED : checkThread(from);
+  const known = load(missedAt(self, awaited)) === awaited ? MISSED : checkThread(from);
   return known !== OK && claim(self, closed, running(me)) ? known : OK;
 }

@@ -61,10 +61,12 @@ export const TCB_FILLED = 48;
 export const TCB_OUT_PIECES = 49;
 export const TCB_OUT_CUT = 50;
 /**
- * Sequence of a call of this thread that was answered while the thread did not wait for it, written by who answered. It
- * looks here when it waits for that call again, after an upcall.
+ * Sequences of calls of this thread that were answered while the thread did not wait for them, written by who answered.
+ * It looks here when it waits for such a call again, after an upcall. A few words, by sequence: what is answered too
+ * late of the calls that it made and gave up in that upcall must not cover the one that it comes back to.
  */
 export const TCB_MISSED = 51;
+const MISSED_MASK = 7;
 // Line 4: the owner's.
 /** Pieces the receiver has taken out of its window, and LOOK_AGAIN. */
 export const TCB_DRAINED = 64;
@@ -146,6 +148,9 @@ export const HOME_POLL = 6 << 29;
 
 /** The generation as the state word holds it. An id has it in the same place: `id & STATE_GENERATION`. */
 export const STATE_GENERATION = 0x0fff << INDEX_BITS;
+
+/** Where it is said that the answer to the call `sequence` was missed. */
+export const missedAt = (tcb: Tcb, sequence: number): number => tcb + TCB_MISSED + (sequence & MISSED_MASK);
 
 /** Word index of the tcb with this index. */
 export const tcbAt = (index: number): Tcb => (TCB_BASE + index * TCB_WORDS) as Tcb;

@@ -76,7 +76,7 @@ function serveUpcalls(
 
 /** What is left of the timeout of a call: its callbacks are part of it. */
 const restOf = ({ timeout_ms, began_ms }: Calling): number =>
-  timeout_ms > 0 && began_ms !== NEVER ? Math.max(1, began_ms + timeout_ms - now_ms()) : timeout_ms;
+  timeout_ms > 0 ? Math.max(1, began_ms + timeout_ms - now_ms()) : NEVER;
 
 function serveOne(self: Tcb, callbacks: Callbacks): number {
   if (depth >= UPCALL_DEPTH_MAX) {

@@ -9,8 +9,9 @@
 import { load, peek, poke, registers } from '#atomics';
 import { now_ms } from '#wait';
 import { call } from '../kernel/ipc.ts';
-import { continueSend, finishMessage, replyAndWaitFrom, startSend } from '../kernel/ipc-slow.ts';
+import { checkThread, continueSend, finishMessage, reply, replyAndWaitFrom, startSend } from '../kernel/ipc-slow.ts';
 import { cancel } from '../kernel/fault.ts';
+import { withdraw } from '../kernel/park.ts';
 import { createThread, freeThread, giveWindow } from '../kernel/tcb.ts';
 import { inPieces, outgoing, takeMessage } from '../kernel/transfer.ts';
 import {
@@ -39,9 +40,10 @@ import {
   TAG_STRINGS,
   TAG_WORDS,
 } from '../layout/message.ts';
-import { ANY_INDEX, CALLS_IN_FLIGHT, INDEX_MASK } from '../layout/params.ts';
+import { ANY_INDEX, CALLS_IN_FLIGHT, INDEX_MASK, LISTEN_SLICE_ms } from '../layout/params.ts';
 import {
   KIND_MASK,
+  LOCK,
   POLL,
   RUN,
   type Tcb,
@@ -49,14 +51,18 @@ import {
   TCB_HOME,
   TCB_OUT_PIECES,
   TCB_SENDER,
+  TCB_SEQUENCE,
   TCB_SINCE,
   TCB_STATE,
+  TCB_STRING,
   TCB_TAG,
   TCB_TASK,
+  TCB_WINDOW,
   type ThreadId,
   tcbOf,
   WAIT,
 } from '../layout/tcb.ts';
+import { takeBytes } from '../platform/atomics.ts';
 import { agent, holder, idOf, isAttached } from '../user/agent.ts';
 import { COMING, originOf } from '../user/incarnations.ts';
 import { setDeadline } from '../user/clock.ts';
@@ -64,12 +70,12 @@ import { unwatch, watch, type Watcher } from '../user/loop.ts';
 import { awaitAnswer } from './answer.ts';
 import type { ByteOptions } from './bytes.ts';
 import { continueStack, joinStacks } from './errors-codec.ts';
-import { abortedError, type Calling, failure, sendError, takeThrown } from './failure.ts';
+import { abortedError, type Calling, failure, putThrown, sendError, takeThrown } from './failure.ts';
 import { type Entry, Fifo, NOWHERE } from './fifo.ts';
 import { IpcError } from './ipc-error.ts';
 import { readAwaitedNews } from './news.ts';
 import { carries, functionsPut, gaveAway, putArguments, putLending, takeResult, takeResultInto } from './payload.ts';
-import { blockedRequest, type Callbacks, callWaiting, holdAnswer, serve } from './serve.ts';
+import { blockedRequest, type Callbacks, callWaiting, holdAnswer, METHOD_LINE, serve, whenBlocked } from './serve.ts';
 import { awaitSuccessor, FOUND, mayBeSucceeded, NOBODY, outlived, retarget } from './successor.ts';
 import { callTrace } from './trace.ts';
 import { clearTimeout, setTimeout } from '../platform/timers.ts';
@@ -190,7 +196,7 @@ export function callSync(
   if (trace.isWanted()) return trace.sync(callSync, target, method, name, options, args);
   const { timeout_ms, signal } = options;
   if (signal !== undefined && signal.aborted) throw abortedError(callingOf(target, name, options), signal);
-  const back = callWaiting(target.taskId, method, name, args);
+  const back = callWaiting(target.taskId, method, name, args, timeout_ms, target.name);
   if (back !== null) return back.value;
   const selector = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args);
   const callbacks = functionsPut;
@@ -233,7 +239,7 @@ export function callSyncBytes(
   bytes.begin();
   if (signal !== undefined && signal.aborted) throw abortedError(callingOf(target, name, options), signal);
   const named = { task: target.name, method: name };
-  const back = callWaiting(target.taskId, method, name, args);
+  const back = callWaiting(target.taskId, method, name, args, timeout_ms, target.name);
   if (back !== null) return bytes.place(back.value, named);
   const selector = CALL | (method << TAG_METHOD_SHIFT) | put(target, name, options, args, bytes.borrow);
   const callbacks = functionsPut;
@@ -363,7 +369,10 @@ class PendingCall implements Watcher, Entry {
   private answers = 0 as ThreadId;
   private closeUpcall: (() => void) | null = null;
   private onAbort: (() => void) | null = null;
+  private isAskedFor = false;
   private timer: NodeJS.Timeout | null = null;
+  /** The message whose answer is the promise of a callback that is under way. */
+  private callback: { readonly from: ThreadId; readonly sequence: number } | null = null;
   private readonly deadline_ms: number;
 
   constructor(
@@ -409,8 +418,8 @@ class PendingCall implements Watcher, Entry {
     signal.addEventListener('abort', this.onAbort, { once: true });
   }
 
-  /** Sends the message, which is in the registers, by `tcb`. */
-  start(tcb: Tcb, time_ms: number): void {
+  /** Sends the message, which is in the registers, by `tcb`. `goesBack`: who stands in the queue is not before it. */
+  start(tcb: Tcb, time_ms: number, goesBack: boolean = lastInQueue(this.target) === 0): void {
     this.tcb = tcb;
     active.add(this);
     const { target } = this;
@@ -418,8 +427,14 @@ class PendingCall implements Watcher, Entry {
     this.to = target.id;
     if (this.calling.taskId !== target.taskId) this.calling = { ...this.calling, taskId: target.taskId };
     poke(tcb + TCB_SINCE, time_ms);
+    this.send(tcb, goesBack);
+  }
+
+  private send(tcb: Tcb, goesBack: boolean): void {
+    const { target } = this;
     const { timeout_ms } = this.calling;
-    const begun = this.sendBack(tcb) ?? startSend(tcb, target.id, ANY_INDEX, this.tag, timeout_ms, lastInQueue(target));
+    const back = goesBack ? this.sendBack(tcb) : null;
+    const begun = back ?? startSend(tcb, target.id, ANY_INDEX, this.tag, timeout_ms, lastInQueue(target));
     this.awaited = registers[R_CALLED]!;
     if (begun === NOT_TAKEN && this.mayReturn()) {
       this.keep();
@@ -447,6 +462,57 @@ class PendingCall implements Watcher, Entry {
     this.answers = request.sender;
     this.closeUpcall = holdAnswer(request);
     return OK;
+  }
+
+  /** Sends what stands in the queue of a server to the thread of its task that waits for an answer of ours. */
+  divert(): void {
+    const { tcb } = this;
+    const state = load(tcb + TCB_STATE);
+    if (blockedRequest(this.calling.taskId) === null || !this.isInQueue() || !withdraw(tcb, state)) return;
+    this.leaveUntaken();
+    unwatch(this);
+    this.reload();
+    // Should that thread have given up at this very moment, the call stands in the queue again, behind the others.
+    this.send(tcb, true);
+  }
+
+  /** Whether it waits for being taken. */
+  isInQueue(): boolean {
+    return this.polls && (load(this.tcb + TCB_STATE) & KIND_MASK) === POLL;
+  }
+
+  /** Asks the thread that waits for us to serve it. */
+  askForLine(): void {
+    const tcb = this.isAskedFor ? 0 : takeCallTcb();
+    if (tcb === 0) return;
+    // Once: it is served then, or has been.
+    this.isAskedFor = true;
+    const calling = { ...this.calling, timeout_ms: NEVER };
+    const tag = CALL | (METHOD_LINE << TAG_METHOD_SHIFT) | putArguments([], calling.taskId);
+    // If it fails, so does this call.
+    const ignore = (answer: unknown): void => void Promise.resolve(answer).catch(() => {});
+    new PendingCall(this.target, calling, plainOptions(NEVER), tag, ignore).start(tcb, now_ms(), true);
+  }
+
+  /** Whether it is the last message that its server thread was given, and that thread may not have seen it. */
+  isInLine(): boolean {
+    const server = tcbOf(this.to);
+    if (this.answers !== 0 || (load(this.tcb + TCB_STATE) & KIND_MASK) !== WAIT) return false;
+    if ((load(server + TCB_STATE) & KIND_MASK) !== RUN || peek(server + TCB_SEQUENCE) !== this.awaited) return false;
+    return peek(server + TCB_SENDER) === idOf(this.tcb);
+  }
+
+  /** Brings the message into the registers from where it lies for who takes it out of the queue. */
+  private reload(): void {
+    const { tcb } = this;
+    if (this.words !== null) return this.restore();
+    takeMessage(tcb);
+    if ((this.tag & TAG_STRINGS) === 0) return;
+    // Longer ones, which need not be whole in the window, are kept.
+    const bytes = new Uint8Array(peek(tcb + TCB_STRING));
+    takeBytes(peek(tcb + TCB_WINDOW), bytes, 0, bytes.length);
+    outgoing[0] = bytes;
+    registers[R_STRING] = bytes.length;
   }
 
   /** Waits in the heap for a tcb, within its timeout. */
@@ -595,8 +661,10 @@ class PendingCall implements Watcher, Entry {
     const from = registers[R_SENDER]! as ThreadId;
     const sequence = registers[R_SEQUENCE]!;
     const answer = (tag: number): void => {
-      // The system may have ended while the callback's promise was settled.
+      // The call may have ended while the callback's promise was settled, or the system.
       if (!active.has(this)) return;
+      this.callback = null;
+      if (this.timer !== null) clearTimeout(this.timer);
       const awaitedOf = this.answers === 0 ? this.to : this.answers;
       poke(tcb + TCB_TAG, this.tag);
       const code = replyAndWaitFrom(tcb, from, sequence, tag, awaitedOf, this.awaited);
@@ -611,6 +679,10 @@ class PendingCall implements Watcher, Entry {
     unwatch(this);
     const tag = serve(tcb, this.callbacks, false, answer);
     if (tag !== 0) answer(tag);
+    else {
+      this.callback = { from, sequence };
+      this.lookAtCallback();
+    }
     goOn(this.target);
   }
 
@@ -620,14 +692,52 @@ class PendingCall implements Watcher, Entry {
     else if (this.deadline_ms !== NEVER) setDeadline(this.tcb, Math.max(this.deadline_ms, now_ms() + 1));
   }
 
+  /**
+   * While the promise of a callback is not settled, nobody waits who could be told that the call is over: so it is
+   * looked at from time to time.
+   */
+  private lookAtCallback(): void {
+    if (this.callback === null) return;
+    const left_ms = this.deadline_ms === NEVER ? Number.POSITIVE_INFINITY : this.deadline_ms - now_ms();
+    if (this.signal !== undefined && this.signal.aborted) this.endInCallback(ABORTED);
+    else if (left_ms <= 0) this.endInCallback(RECEIVE_TIMEOUT);
+    else if (checkThread(this.callback.from) !== OK) this.endInCallback(PEER_GONE);
+    else {
+      this.timer = setTimeout(() => this.lookAtCallback(), Math.min(left_ms, LISTEN_SLICE_ms));
+      if (this.deadline_ms === NEVER) this.timer.unref();
+    }
+  }
+
+  /** Ends the call with a callback under way. Its caller, which waits for that, is told; what it gives is nobody's. */
+  private endInCallback(code: Result): void {
+    const { tcb, callback } = this;
+    const error = this.failure(code);
+    if (code !== PEER_GONE) {
+      const { from, sequence } = callback!;
+      const text = 'the call that this function belonged to has ended, and its promise is not waited for';
+      const name = code === ABORTED ? 'ERR_IPC_ABORTED' : 'ERR_IPC_TIMEOUT';
+      reply(tcb, from, sequence, putThrown(new IpcError(name, text), peek(tcbOf(from) + TCB_TASK)));
+      this.target.isSuspect = true;
+    }
+    this.callback = null;
+    if (code === RECEIVE_TIMEOUT) this.outlived();
+    this.fail(error);
+    this.end();
+  }
+
   private abort(): void {
     if (this.tcb === 0) this.leaveQueue(abortedError(this.calling, this.signal!));
+    else if (this.callback !== null) this.endInCallback(ABORTED);
     else if (cancel(this.tcb, ABORTED, holder())) this.onMessage();
+    // A claim that lasts, for its holder's agent is off: it may be taken back.
+    else if ((load(this.tcb + TCB_STATE) & KIND_MASK) === LOCK) setTimeout(() => active.has(this) && this.abort(), 1);
   }
 
   private stopListening(): void {
     if (this.onAbort !== null) this.signal!.removeEventListener('abort', this.onAbort);
     this.onAbort = null;
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.callback = null;
   }
 
   /** Ends a call that no incarnation of the task has taken, and none will. */
@@ -660,7 +770,10 @@ class PendingCall implements Watcher, Entry {
     active.delete(this);
     this.stopListening();
     this.target.inFlight--;
-    this.closeUpcall?.();
+    const { closeUpcall } = this;
+    closeUpcall?.();
+    // The next one to that thread is the first that stands in the queue.
+    if (closeUpcall !== null) divert(this.calling.taskId);
     giveCallTcb(this.tcb);
     goOn(this.target);
   }
@@ -670,6 +783,19 @@ export type { PendingCall };
 
 /** Calls that have been sent and not been answered. */
 const active = new Set<PendingCall>();
+
+/** Sends the first call that a blocked task has not seen yet to its thread that waits for us. */
+function divert(taskId: number): void {
+  let first: PendingCall | null = null;
+  for (const call of active) {
+    if (call.calling.taskId !== taskId) continue;
+    if (call.isInLine()) call.askForLine();
+    if (call.isInQueue() && (first === null || call.number < first.number)) first = call;
+  }
+  first?.divert();
+}
+
+whenBlocked(divert);
 
 /** Whether a thread that is no standing one of its agent's task calls for itself, and waits with its own tcb. */
 const isOwn = (tcb: Tcb): boolean =>
@@ -880,9 +1006,9 @@ function callBusyPool(
   for (let turn = 0; ; turn++) {
     const to = pool.inTurn(turn);
     if (to === null) return callSync(pool.last(), method, name, options, args);
-    const back = callWaiting(to.taskId, method, name, args);
-    if (back !== null) return back.value;
     const left_ms = timeout_ms > 0 ? Math.max(1, began_ms + timeout_ms - now_ms()) : timeout_ms;
+    const back = callWaiting(to.taskId, method, name, args, left_ms, target.name);
+    if (back !== null) return back.value;
     const selector = CALL | (method << TAG_METHOD_SHIFT) | put(to, name, options, args);
     const callbacks = functionsPut;
     const { id } = to;

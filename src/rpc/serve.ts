@@ -6,6 +6,7 @@
  * well: a task that calls back the task which called it reaches the thread that waits.
  */
 import { load, peek, registers } from '#atomics';
+import { now_ms, wait } from '#wait';
 import { call } from '../kernel/ipc.ts';
 import { reply } from '../kernel/ipc-slow.ts';
 import {
@@ -15,6 +16,7 @@ import {
   R_SENDER,
   R_SEQUENCE,
   R_TAG,
+  RECEIVE_TIMEOUT,
   REPLY,
   SEND_TIMEOUT,
   TAG_FLAG,
@@ -35,13 +37,16 @@ import { IpcError, noSuchMethod } from './ipc-error.ts';
 import { functionsPut, type ImportFunction, putArguments, putResult, takeArguments, whenLent } from './payload.ts';
 import { awaitAnswer } from './answer.ts';
 import { step } from './generators.ts';
-import { clearInterval, setInterval, setTimeout } from '../platform/timers.ts';
+import { outlived } from './successor.ts';
+import { clearInterval, performance, setInterval, setTimeout } from '../platform/timers.ts';
 
 /** Method 0 of every task gives its export list; the others are the exports in order. */
 export const METHOD_DESCRIBE = 0;
 export const METHOD_FIRST = 1;
 /** A step of an iterator that an export gave: rpc/generators.ts. */
 export const METHOD_STEP = 0x3fff;
+/** Serves the message that came to the server thread before its agent blocked: for who waits for the answer to that. */
+export const METHOD_LINE = 0x3ffe;
 /** From here on a method is a function of `host`, of the table for the sender's task. */
 export const METHOD_HOST = 0x4000;
 
@@ -93,12 +98,15 @@ let serving: Request | null = null;
 /** Calls whose asynchronous handlers are under way. */
 const openRequests = new Set<Request>();
 /**
- * Senders that were not back in their wait when a call to them had ended in an error, and the sequence of the call that
- * they wait in: they may serve it still, though nobody waits for it any more, and would miss our answer.
+ * Calls whose senders were not back in their wait when a call to them had ended in an error, by `keyOf`: they may serve
+ * it still, though nobody waits for it any more, and would miss our answer. With the time until which they are taken to
+ * do so, in milliseconds.
  */
-const astray = new Map<ThreadId, number>();
-/** Their answer waits for them so often, a little longer each time; in all about a second. */
-const ASTRAY_LOOKS = 20;
+const astray = new Map<number, number>();
+/** Who needs them waits for them so long. */
+const ASTRAY_MAX_ms = 1000;
+/** They are looked for after a pause, which is doubled up to the second. */
+const ASTRAY_PAUSE_MIN_ms = 1;
 const ASTRAY_PAUSE_MAX_ms = 64;
 
 function enter(sender: number, sequence: number, self: Tcb): void {
@@ -152,6 +160,12 @@ export const revokeHost = (origin: number): boolean => hosts.delete(origin);
 
 /** Whether as many asynchronous handlers are under way as may be. */
 export const isFull = (): boolean => asyncInFlight >= concurrency;
+/** States what to do when a thread of a task waits for an answer of ours that will take time: it can be called back. */
+export const whenBlocked = (action: (task: number) => void): void => {
+  onBlocked = action;
+};
+let onBlocked: (task: number) => void = () => {};
+
 /** States what to do whenever an asynchronous handler has ended. */
 export const whenHandlerEnds = (action: () => void): void => {
   onHandlerEnd = action;
@@ -192,18 +206,18 @@ export function serve(
     const result = apply(fn, args);
     const isLater = isThenable(result);
     if (isLater && blocked) throw promiseToBlocked(result);
-    if (!isLater && (blocked || !isAstray(sender, sequence))) return REPLY | putResult(result, task);
+    if (!isLater && !holdsBack(sender, sequence, blocked)) return REPLY | putResult(result, task);
     answerLater(Promise.resolve(result), makeRequest(), answer);
     closing = false;
     return 0;
   } catch (error) {
-    if (blocked || !isAstray(sender, sequence)) return putThrown(error, task);
+    if (!holdsBack(sender, sequence, blocked)) return putThrown(error, task);
     answerLater(Promise.reject(error), makeRequest(), answer);
     closing = false;
     return 0;
   } finally {
     if (closing) closeRequest();
-    if (closing && astray.size > 0) astray.delete(sender);
+    if (closing && astray.size > 0) astray.delete(keyOf(sender, sequence));
     top -= 3;
     serving = outer;
     servingLocally = outerLocal;
@@ -358,6 +372,7 @@ function functionFor(self: Tcb, tag: number, task: number, callbacks: Callbacks)
   if (method === METHOD_DESCRIBE) return () => ({ names: table.names, streams: table.streams });
   const fn = table.functions[method - METHOD_FIRST];
   if (method === METHOD_STEP) return step as AnyFunction;
+  if (method === METHOD_LINE) return serveLine;
   if (fn === undefined && hasContext(tag)) return inContext(functionFor(self, withoutContext(tag), task, callbacks));
   if (fn === undefined) throw noSuchMethod('callee', `method ${method}`, table.names);
   return fn;
@@ -398,17 +413,19 @@ function answerLater(result: PromiseLike<unknown>, request: Request, answer: ((t
   asyncInFlight++;
   openRequests.add(request);
   const task = peek(tcbOf(request.sender) + TCB_TASK);
-  let looks = 0;
+  if (isOfBlocked(request.sender, task)) onBlocked(task);
+  if (isAstray(request.sender, request.sequence)) lookFor(request, Number.POSITIVE_INFINITY);
   const finish = (value: unknown, put: (value: unknown, task: number) => number): void => {
     if (request.upcalls > 0) {
       request.onUpcallsEnd = () => finish(value, put);
       return;
     }
-    if (isAstray(request.sender, request.sequence) && !awaitsUs(request) && looks < ASTRAY_LOOKS) {
-      setTimeout(() => finish(value, put), Math.min(2 ** looks++, ASTRAY_PAUSE_MAX_ms));
+    if (isAstray(request.sender, request.sequence) && !awaitsUs(request)) {
+      request.onUpcallsEnd = () => finish(value, put);
+      lookFor(request, performance.now() + ASTRAY_MAX_ms);
       return;
     }
-    astray.delete(request.sender);
+    astray.delete(keyOf(request.sender, request.sequence));
     let tag: number;
     try {
       tag = put(value, task);
@@ -429,7 +446,71 @@ function answerLater(result: PromiseLike<unknown>, request: Request, answer: ((t
   );
 }
 
-const isAstray = (sender: ThreadId, sequence: number): boolean => astray.size > 0 && astray.get(sender) === sequence;
+const keyOf = (sender: ThreadId, sequence: number): number => sequence * (INDEX_MASK + 1) + (sender & INDEX_MASK);
+const isAstray = (sender: ThreadId, sequence: number): boolean =>
+  astray.size > 0 && astray.has(keyOf(sender, sequence));
+
+/**
+ * Whether the answer to the call that has just been served must wait for its sender. In place it is waited for here.
+ */
+function holdsBack(sender: ThreadId, sequence: number, blocked: boolean): boolean {
+  const isHeld = serving !== null && serving.upcalls > 0;
+  if (!isHeld && !isAstray(sender, sequence)) return false;
+  if (blocked) comesBack(makeRequest());
+  return !blocked;
+}
+
+/** A call to the sender of a request has ended, and may be served there still. */
+function goAstray(request: Request): void {
+  if (!request.open || awaitsUs(request)) return;
+  const end_ms = performance.now() + ASTRAY_MAX_ms;
+  astray.set(keyOf(request.sender, request.sequence), end_ms);
+  if (openRequests.has(request)) lookFor(request, Number.POSITIVE_INFINITY);
+}
+
+/**
+ * Looks, now and then, whether the sender of a request waits again, while the request is under way and until `end_ms`.
+ * Then what has waited for that goes on: calls to its task, or the answer.
+ */
+function lookFor(request: Request, end_ms: number, pause_ms: number = ASTRAY_PAUSE_MIN_ms): void {
+  const timer = setTimeout(() => {
+    const { sender, sequence } = request;
+    if (!request.open || !isAstray(sender, sequence)) return;
+    const isBack = awaitsUs(request);
+    if (!isBack && performance.now() < end_ms) {
+      lookFor(request, end_ms, Math.min(2 * pause_ms, ASTRAY_PAUSE_MAX_ms));
+      return;
+    }
+    astray.delete(keyOf(sender, sequence));
+    if (isBack) onBlocked(peek(tcbOf(sender) + TCB_TASK));
+    if (request.upcalls === 0) goOn(request);
+  }, pause_ms);
+  // An answer that is ready keeps the loop alive, as one that is being computed does by what it waits for.
+  if (end_ms === Number.POSITIVE_INFINITY) timer.unref();
+}
+
+function goOn(request: Request): void {
+  const action = request.onUpcallsEnd;
+  request.onUpcallsEnd = null;
+  action?.();
+}
+
+/** Waits in place for a sender that serves a call of ours to be back in its wait. False: it is not, in good time. */
+function comesBack(request: Request): boolean {
+  const caller = tcbOf(request.sender);
+  const end_ms = performance.now() + ASTRAY_MAX_ms;
+  while (!awaitsUs(request)) {
+    if (idOf(caller) !== request.sender || performance.now() > end_ms) {
+      astray.delete(keyOf(request.sender, request.sequence));
+      return false;
+    }
+    wait(caller + TCB_STATE, load(caller + TCB_STATE), ASTRAY_PAUSE_MIN_ms);
+  }
+  return true;
+}
+
+/** Whether the sender of a request may be serving a call of ours, and come back. */
+const isAway = (request: Request): boolean => request.upcalls > 0 || isAstray(request.sender, request.sequence);
 
 const putReply = (value: unknown, task: number): number => REPLY | putResult(value, task);
 
@@ -440,20 +521,32 @@ const importFunction: ImportFunction = (index) => {
 };
 
 /** Calls a function of the thread that waits for the answer to `request`. */
-function callBack(request: Request, selector: number, name: string, args: readonly unknown[]): unknown {
-  if (!request.open) {
-    throw revoked(name);
-  }
+function callBack(
+  request: Request,
+  selector: number,
+  name: string,
+  args: readonly unknown[],
+  timeout_ms: number = NEVER,
+  taskName: string = 'caller',
+): unknown {
+  if (!request.open) throw revoked(name);
   const self = agent.current;
   const task = peek(tcbOf(request.sender) + TCB_TASK);
   const tag = CALL | selector | putArguments(args, task);
   const callbacks = functionsPut;
-  const code = call(self, request.sender, idOf(request.self) & INDEX_MASK, tag, 0, NEVER);
-  const calling = { task: 'caller', taskId: task, method: name, timeout_ms: NEVER, began_ms: NEVER, tag };
+  const began_ms = timeout_ms === NEVER ? NEVER : now_ms();
+  const calling = { task: taskName, taskId: task, method: name, timeout_ms, began_ms, tag };
+  // Once our thread takes other calls, the sender may wait in a later one, whose functions have the same numbers.
+  const isCurrent = request === serving && !isAway(request);
+  const waits = isCurrent || awaitsUs(request) || (isAway(request) && comesBack(request));
+  const limit_ms = timeout_ms > 0 ? timeout_ms : NEVER;
+  const code = waits ? call(self, request.sender, idOf(request.self) & INDEX_MASK, tag, 0, limit_ms) : DROPPED;
+  const isSent = code !== DROPPED && code !== SEND_TIMEOUT;
+  if (code === RECEIVE_TIMEOUT) outlived(task, timeout_ms);
   try {
-    return awaitAnswer(self, code === SEND_TIMEOUT ? DROPPED : code, request.sender, calling, callbacks);
+    return awaitAnswer(self, isSent ? code : DROPPED, request.sender, calling, callbacks);
   } catch (error) {
-    if (!awaitsUs(request)) astray.set(request.sender, request.sequence);
+    if (isSent) goAstray(request);
     throw error;
   }
 }
@@ -467,25 +560,43 @@ export function callWaiting(
   method: number,
   name: string,
   args: readonly unknown[],
+  timeout_ms: number,
+  taskName: string,
 ): { value: unknown } | null {
   if (top === 0 && openRequests.size === 0) return null;
   const request = waitingRequest(task);
-  return request === null ? null : { value: callBack(request, method << TAG_METHOD_SHIFT, name, args) };
+  if (request === null) return null;
+  return { value: callBack(request, method << TAG_METHOD_SHIFT, name, args, timeout_ms, taskName) };
 }
 
-/** A request of task `task` whose sender waits for our answer: the inmost, else one with an asynchronous handler. */
+/**
+ * A request of task `task` whose sender waits for our answer: one whose agent is blocked, for then its loop serves no
+ * others; else the inmost; else one with an asynchronous handler.
+ */
 function waitingRequest(task: number): Request | null {
+  let found: Request | null = null;
   for (let at = top - 3; at >= 0; at -= 3) {
     if (peek(tcbOf(stack[at]!) + TCB_TASK) !== task) continue;
     const request = at === top - 3 ? makeRequest() : requestAt(at);
-    if (awaitsUs(request)) return request;
+    if (!awaitsUs(request)) continue;
+    if (isOfBlocked(request.sender, task)) return request;
+    found ??= request;
   }
-  return blockedRequest(task) ?? openRequest(task, () => true);
+  return blockedRequest(task) ?? found ?? openRequest(task) ?? returningRequest(task);
 }
 
-function openRequest(task: number, fits: (sender: ThreadId) => boolean): Request | null {
+/** One whose agent is blocked all the same, at a call of ours that it serves for us now. */
+function returningRequest(task: number): Request | null {
+  const comes = (request: Request): boolean =>
+    isAway(request) && isOfBlocked(request.sender, task) && comesBack(request);
+  if (serving !== null && comes(serving)) return serving;
+  for (const request of openRequests) if (comes(request)) return request;
+  return null;
+}
+
+function openRequest(task: number): Request | null {
   for (const request of openRequests) {
-    if (peek(tcbOf(request.sender) + TCB_TASK) === task && fits(request.sender) && awaitsUs(request)) return request;
+    if (peek(tcbOf(request.sender) + TCB_TASK) === task && awaitsUs(request)) return request;
   }
   return null;
 }
@@ -495,10 +606,27 @@ function openRequest(task: number, fits: (sender: ThreadId) => boolean): Request
  * in place only, so that the task's agent is blocked until we answer.
  */
 export function blockedRequest(task: number): Request | null {
+  // In the synchronous part of a handler it is not known yet whether that is one.
+  if (top > 0 && isOfBlocked(stack[top - 3]! as ThreadId, task)) {
+    const request = makeRequest();
+    if (awaitsUs(request)) return request;
+  }
   if (openRequests.size === 0) return null;
-  const record = taskAt(task & INDEX_MASK);
-  return openRequest(task, (id) => id === peek(record + TASK_CALLER) || id === peek(record + TASK_SERVER));
+  for (const request of openRequests) if (isOfBlocked(request.sender, task) && awaitsUs(request)) return request;
+  return null;
 }
+
+function isOfBlocked(sender: ThreadId, task: number): boolean {
+  const record = taskAt(task & INDEX_MASK);
+  if (peek(tcbOf(sender) + TCB_TASK) !== task) return false;
+  return sender === peek(record + TASK_CALLER) || sender === peek(record + TASK_SERVER);
+}
+
+let serveLine: () => void = () => {};
+/** States how a message to the server thread is served while the agent is blocked. */
+export const setServeLine = (action: () => void): void => {
+  serveLine = action;
+};
 
 /** Delays the answer to a request until what is returned is called. */
 export function holdAnswer(request: Request): () => void {
@@ -506,9 +634,8 @@ export function holdAnswer(request: Request): () => void {
   return () => {
     request.upcalls--;
     if (request.upcalls > 0) return;
-    const action = request.onUpcallsEnd;
-    request.onUpcallsEnd = null;
-    action?.();
+    goAstray(request);
+    goOn(request);
   };
 }
 
@@ -544,12 +671,16 @@ const SIGNAL_PERIOD_ms = 20;
 
 function watchCaller(request: Request, controller: AbortController): void {
   const timer = setInterval(() => {
-    if (request.open && awaitsUs(request)) return;
+    if (request.open && (awaitsUs(request) || isServing(request))) return;
     clearInterval(timer);
     if (request.open) controller.abort(new IpcError('ERR_IPC_ABORTED', 'the caller no longer waits for the answer'));
   }, SIGNAL_PERIOD_ms);
   timer.unref();
 }
+
+/** Whether its sender is to be taken for one that serves a call of ours, and waits again when it has. */
+const isServing = (request: Request): boolean =>
+  request.upcalls > 0 || (astray.get(keyOf(request.sender, request.sequence)) ?? 0) > performance.now();
 
 const awaitsUs = (request: Request): boolean => {
   const caller = tcbOf(request.sender);

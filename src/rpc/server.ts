@@ -11,7 +11,7 @@
  * While the loop runs for one of these reasons the thread is not open, and senders stand in its queue; `resume` opens
  * it.
  */
-import { peek, poke, registers } from '#atomics';
+import { load, peek, poke, registers } from '#atomics';
 import { replyAndReceive } from '../kernel/ipc.ts';
 import { awaitMessage, finishMessage, receive, reply, replyAndReceiveSlow } from '../kernel/ipc-slow.ts';
 import { outgoing, takeMessage } from '../kernel/transfer.ts';
@@ -29,10 +29,11 @@ import {
 } from '../layout/message.ts';
 import { TURN_ms } from '../layout/params.ts';
 import { TASK_LOOP_ALIVE } from '../layout/task.ts';
-import { TCB_PARKS, TCB_SENT, type ThreadId } from '../layout/tcb.ts';
+import { KIND_MASK, RUN, TCB_PARKS, TCB_SENT, TCB_STATE, type ThreadId } from '../layout/tcb.ts';
 import { follow, isSparse, makeWay, mayFollow, stopFollowing } from '../platform/handover.ts';
 import { agent } from '../user/agent.ts';
 import {
+  isListening,
   listen,
   listenToEnd,
   loopHasEnded,
@@ -43,7 +44,7 @@ import {
   type Watcher,
 } from '../user/loop.ts';
 import { parkLimit_ms } from './generators.ts';
-import { hasLocalTasks, isFull, serve, whenHandlerEnds } from './serve.ts';
+import { hasLocalTasks, isFull, serve, setServeLine, whenHandlerEnds } from './serve.ts';
 import { performance, setImmediate, setTimeout } from '../platform/timers.ts';
 
 /** Calls served between two looks at the clock. */
@@ -62,6 +63,7 @@ let yielded = false;
 export function openServer(): void {
   whenHandlerEnds(onHandlerEnd);
   setClosed(() => held && !hasLocalTasks());
+  setServeLine(serveLine);
   resume();
 }
 
@@ -91,6 +93,24 @@ function onMessage(): void {
   stopListening();
   takeMessage(agent.server);
   if (run(finishMessage(agent.server), OPEN_ONLY)) listen(listener());
+}
+
+/**
+ * The loop has not come to see the message: this agent is blocked, in a call to a task that waits for the answer. What
+ * comes next stands in the queue, where its sender can take it out again.
+ */
+function serveLine(): void {
+  const self = agent.server;
+  if (!isListening() || (load(self + TCB_STATE) & KIND_MASK) !== RUN) return;
+  stopListening();
+  takeMessage(self);
+  if (finishMessage(self) === OK) {
+    const from = registers[R_SENDER]! as ThreadId;
+    const sequence = registers[R_SEQUENCE]!;
+    const tag = serve(self, null, true);
+    if (tag !== 0) reply(self, from, sequence, tag);
+  }
+  pause(resume);
 }
 
 /**

@@ -254,7 +254,7 @@ const answers: readonly Mutant[] = [
   {
     name: 'an answer to a thread that does not wait leaves no word',
     file: 'kernel/ipc-slow.ts',
-    find: '  if (!claimed && checkThread(to) === OK) store(partner + TCB_MISSED, sequence);\n',
+    find: '  if (!claimed && checkThread(to) === OK) store(missedAt(partner, sequence), sequence);\n',
     replace: '',
     harm: 'a call whose callback was given up waits for ever: it was answered while the callback ran',
     scenario: 'upcall-given-up',
@@ -270,9 +270,9 @@ const answers: readonly Mutant[] = [
   {
     name: 'a caller looks for a missed answer before it waits again',
     file: 'kernel/ipc-slow.ts',
-    find: '  store(self + TCB_STATE, closed);\n  if (prepared === OK) publish(self, partner, to, tag);\n  const known = load(self + TCB_MISSED) === awaited ? MISSED : checkThread(from);',
+    find: '  store(self + TCB_STATE, closed);\n  if (prepared === OK) publish(self, partner, to, tag);\n  const known = load(missedAt(self, awaited)) === awaited ? MISSED : checkThread(from);',
     replace:
-      '  const known = load(self + TCB_MISSED) === awaited ? MISSED : checkThread(from);\n  store(self + TCB_STATE, closed);\n  if (prepared === OK) publish(self, partner, to, tag);',
+      '  const known = load(missedAt(self, awaited)) === awaited ? MISSED : checkThread(from);\n  store(self + TCB_STATE, closed);\n  if (prepared === OK) publish(self, partner, to, tag);',
     harm: 'the same, when the answer comes between its look and its wait',
     scenario: 'upcall-given-up',
   },
