@@ -82,8 +82,8 @@ export interface Knock {
 }
 
 /**
- * What a guest sends to the supervisor's thread: a port that closes when the guest's thread has ended. `control` is that
- * of its knock.
+ * What a guest sends to the supervisor's thread: a port that closes when the guest's thread has ended. `control` is
+ * that of its knock.
  */
 export interface Lifeline {
   readonly l3kernel: { readonly control: string; readonly port: MessagePort };
