@@ -354,10 +354,14 @@ guarded('a process ends by itself when nothing is pending', async () => {
     ['lazy-timers', 'done'],
     ['after-shutdown', 'done'],
   ] as const;
-  const runs = modes.map(async ([mode, output]) => {
-    const { code, stdout, stderr } = await runProgram('ends.ts', [mode], 20_000);
-    assert.equal(stdout.trim(), output, `${mode}: ${stderr}`);
-    assert.equal(code, 0, mode);
-  });
-  await Promise.all(runs);
+  // Two at a time.
+  const left = modes.values();
+  const runSome = async (): Promise<void> => {
+    for (const [mode, output] of left) {
+      const { code, stdout, stderr } = await runProgram('ends.ts', [mode], 10_000);
+      assert.equal(stdout.trim(), output, `${mode}: ${stderr}`);
+      assert.equal(code, 0, mode);
+    }
+  };
+  await Promise.all([runSome(), runSome()]);
 });
