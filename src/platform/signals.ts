@@ -3,7 +3,8 @@
  * it would keep Ctrl-C from ending the process. So ours is there while the loop turns, and taken away before the thread
  * sleeps; the operating system's default then ends the process at once.
  *
- * Whoever has a handler of his own decides what the signal means: ours does nothing beside it.
+ * Whoever has a handler of his own decides what the signal means: ours does nothing beside it, and is not there while
+ * it runs, for some handlers (those of signal-exit) end the process only if they find no other.
  */
 import { isMainThread } from 'node:worker_threads';
 import { setImmediate } from './timers.ts';
@@ -16,7 +17,10 @@ let isArmed = false;
 let isEnding = false;
 
 function receive(signal: Signal): void {
-  if (process.listenerCount(signal) > 1) return;
+  if (process.listenerCount(signal) > 1) {
+    letSignalsThrough();
+    return;
+  }
   // The second one does not wait for what the first has begun.
   if (isEnding) {
     endBy(signal);

@@ -323,6 +323,7 @@ export function giveCallTcb(tcb: Tcb): void {
 export function dropCallTcbs(): void {
   pool.length = 0;
   poolMade = 0;
+  callsInFlight = CALLS_IN_FLIGHT;
   starved.length = 0;
 }
 

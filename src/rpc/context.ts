@@ -16,8 +16,8 @@ type Carrier = Record<string, string>;
 
 let own: CallContext | null = null;
 
-export function setContext(context: CallContext): void {
-  if (typeof context.capture !== 'function' || typeof context.run !== 'function') {
+export function setContext(context: CallContext | null): void {
+  if (context !== null && (typeof context.capture !== 'function' || typeof context.run !== 'function')) {
     throw new TypeError('boot(): context must have the functions capture and run');
   }
   own = context;

@@ -81,9 +81,12 @@ export interface Knock {
   readonly cell: Int32Array<SharedArrayBuffer>;
 }
 
-/** What a guest sends to the supervisor's thread: a port that closes when the guest's thread has ended. */
+/**
+ * What a guest sends to the supervisor's thread: a port that closes when the guest's thread has ended. `control` is
+ * that of its knock.
+ */
 export interface Lifeline {
-  readonly l3kernel: { readonly guest: number; readonly port: MessagePort };
+  readonly l3kernel: { readonly control: string; readonly port: MessagePort };
 }
 
 export type Request =

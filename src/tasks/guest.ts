@@ -28,6 +28,12 @@ const ASK_ms = 20;
 export const canJoin = (): boolean => house !== null && house.memory === memory && isOpen(house, load);
 
 /**
+ * Whether the system that this thread was started in has ended before it joined. Its memory is this agent's, for good,
+ * and the main thread may boot another system in it: two in one memory would end each other's tasks.
+ */
+export const outlives = (): boolean => house !== null && house.memory === memory && !isOpen(house, load);
+
+/**
  * Waits in place for a task id that the supervisor was asked for; asks again now and then. Throws when there is none.
  */
 export function awaitTaskId(cell: Int32Array<SharedArrayBuffer>, what: string, ask: () => void = () => {}): TaskId {
@@ -51,6 +57,8 @@ export function join(): void {
     name: `thread ${threadId}`,
     cell: new Int32Array(new SharedArrayBuffer(4)),
   };
+  // First of all: whoever is terminated while it waits has records already.
+  sendLifeline(knock, thread);
   // Open before anybody can speak on it.
   const channel = new BroadcastChannel(knock.control);
   const asking = new BroadcastChannel(door);
@@ -60,13 +68,13 @@ export function join(): void {
     taskId = awaitTaskId(knock.cell, 'this thread cannot join its process', () => asking.postMessage(knock));
   } catch (error) {
     channel.close();
+    lifeline!.port1.close();
     throw error;
   } finally {
     asking.close();
   }
   attach(taskId);
   useChannel(channel);
-  sendLifeline(thread);
   // The last act of a thread that ends in an orderly way: it answers everybody who waits for it, at once.
   process.on('exit', () => repairTask(agent.task, holder()));
 }
@@ -74,11 +82,11 @@ export function join(): void {
 /** Ours: it closes with this thread. */
 let lifeline: MessageChannel | null = null;
 
-function sendLifeline(thread: number): void {
+function sendLifeline({ control }: Knock, thread: number): void {
   lifeline = new MessageChannel();
   lifeline.port1.unref();
   const { port2: port } = lifeline;
-  const message: Lifeline = { l3kernel: { guest: agent.taskId, port } };
+  const message: Lifeline = { l3kernel: { control, port } };
   // It may arrive when the supervisor has ended.
   postMessageToThread(thread, message, [port]).catch(() => {});
 }

@@ -46,6 +46,8 @@ export interface Starting {
   readonly hosted: Promise<HostedTask>;
   /** The same, blocking this thread until the task is there; throws what `hosted` would reject with. */
   wait(): HostedTask;
+  /** Ends the task although it is not there yet. A kind that has none of it starts in a time that is its module's. */
+  cancel?(): void;
 }
 
 /** A kind of task. */

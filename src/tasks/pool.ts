@@ -89,6 +89,8 @@ class WorkerPool implements Pool {
   private ended: Instance | null = null;
   private started = 0;
   private starting = 0;
+  /** Those among the starting that were begun when calls found all busy. */
+  private readonly growing = new Set<Starting>();
   private looking: NodeJS.Timeout | null = null;
   private shrinking: NodeJS.Timeout | null = null;
   private killed = false;
@@ -176,6 +178,7 @@ class WorkerPool implements Pool {
       failed(error);
       return;
     }
+    this.growing.add(begun);
     begun.hosted
       .then((hosted) => {
         if (this.killed) return hosted.kill();
@@ -185,6 +188,7 @@ class WorkerPool implements Pool {
         return undefined;
       }, failed)
       .finally(() => {
+        this.growing.delete(begun);
         this.starting--;
       });
   }
@@ -239,7 +243,7 @@ class WorkerPool implements Pool {
 
   private async kill(): Promise<void> {
     this.killed = true;
-    await Promise.all(this.instances.map(({ hosted }) => hosted.kill()));
+    await Promise.all([...this.instances.map(({ hosted }) => hosted.kill()), this.abandon([...this.growing])]);
   }
 
   /** Starts the first instances; `wait` does so in place. When one does not start, those that did are ended. */
@@ -257,7 +261,8 @@ class WorkerPool implements Pool {
     startSome();
     const later = async (): Promise<HostedTask> => {
       try {
-        do for (const starting of begun) this.addOnce(await starting.hosted);
+        // The first that fails ends the wait for all: the others may hang.
+        do for (const hosted of await Promise.all(begun.map((starting) => starting.hosted))) this.addOnce(hosted);
         while (startSome());
         return this.hosted;
       } catch (error) {
@@ -277,7 +282,7 @@ class WorkerPool implements Pool {
     };
     const hosted = later();
     hosted.catch(() => {});
-    return { hosted, wait };
+    return { hosted, wait, cancel: () => void this.abandon(all) };
   }
 
   /** One that cannot even be begun fails as those do that were. */
@@ -294,6 +299,8 @@ class WorkerPool implements Pool {
 
   private async abandon(all: readonly Starting[]): Promise<void> {
     this.killed = true;
+    // One that hangs in its module is ended before it is ready.
+    for (const starting of all) starting.cancel?.();
     for (const { hosted } of all) {
       await hosted.then(
         (one) => one.kill(),

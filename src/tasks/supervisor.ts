@@ -29,7 +29,7 @@ import {
   taskAt,
   type TaskRecord,
 } from '../layout/task.ts';
-import { announceHouse } from '../platform/house.ts';
+import { announceHouse, house, isOpen } from '../platform/house.ts';
 import { memory } from '../platform/memory.ts';
 import { agent, createStandingThreads, discardTask, sayEnded } from '../user/agent.ts';
 import { recordOf, ringRestarts, setReason } from '../user/incarnations.ts';
@@ -117,11 +117,16 @@ export function keepAlive(): () => void {
 
 /** Starts a task's worker. Throws an IpcError when there is no supervisor to do it. */
 export function requestSpawn(launch: Launch): void {
-  if (failure !== null) throw new IpcError('ERR_IPC_PEER_GONE', failure, { phase: 'spawn', task: launch.name });
-  if (isGuest() && load(HEADER_BEAT) === 0) throw new IpcError('ERR_IPC_SHUTDOWN', 'the system has ended');
+  checkHouse(launch.name);
   if (port === null) startSupervisor(launch);
   else if (launch.port === null) request({ kind: 'spawn', launch });
   else (port as MessagePort).postMessage({ kind: 'spawn', launch } satisfies Request, [launch.port]);
+}
+
+/** Throws an IpcError when the supervisor that was there has ended. A guest's may have been followed by another. */
+export function checkHouse(task: string): void {
+  if (failure !== null) throw new IpcError('ERR_IPC_PEER_GONE', failure, { phase: 'spawn', task });
+  if (isGuest() && !isOpen(house!, load)) throw new IpcError('ERR_IPC_SHUTDOWN', 'the system has ended');
 }
 
 /** Starts the supervisor, if there is none, so that guests find the system. */
@@ -134,17 +139,45 @@ export function request(message: Request): void {
   port?.postMessage(message);
 }
 
-/** The records of the supervisor's task are beyond the limits that the program set for its own. */
-function raiseLimits(): void {
-  poke(HEADER_TASKS_MAX, Math.min(TASKS_MAX, peek(HEADER_TASKS_MAX) + 1));
-  poke(HEADER_THREADS_MAX, Math.min(THREADS_MAX, peek(HEADER_THREADS_MAX) + 2));
+/**
+ * The records of the supervisor's task are beyond the limits that the program set for its own. What is returned takes
+ * that back.
+ */
+function raiseLimits(): () => void {
+  const tasks_max = peek(HEADER_TASKS_MAX);
+  const threads_max = peek(HEADER_THREADS_MAX);
+  poke(HEADER_TASKS_MAX, Math.min(TASKS_MAX, tasks_max + 1));
+  poke(HEADER_THREADS_MAX, Math.min(THREADS_MAX, threads_max + 2));
+  return () => {
+    poke(HEADER_TASKS_MAX, tasks_max);
+    poke(HEADER_THREADS_MAX, threads_max);
+  };
+}
+
+/** `undo` is done when there is something in the first launch that goes through no port. */
+function makeWorker(start: SupervisorStart, ports: MessagePort[], undo: () => void): Worker {
+  const side = start.first?.port ?? null;
+  try {
+    return new Worker(bootstrap.supervisor, {
+      eval: true,
+      name: 'l3 supervisor',
+      env: SHARE_ENV,
+      execArgv: [],
+      workerData: { l3kernel: start },
+      transferList: side === null ? ports : [...ports, side],
+    });
+  } catch (error) {
+    undo();
+    throw error;
+  }
 }
 
 function startSupervisor(first: Launch | null): void {
-  raiseLimits();
+  const lowerLimits = raiseLimits();
   const taskId = createTask(agent.taskId, TASK_KIND_SUPERVISOR, 0);
   if (taskId === 0 || createStandingThreads(taskId) !== OK) {
     if (taskId !== 0) discardTask(recordOf(taskId));
+    lowerLimits();
     throw new IpcError('ERR_IPC_LIMIT', 'the system has no task or thread left for its supervisor');
   }
   setName(recordOf(taskId), 'supervisor');
@@ -163,13 +196,10 @@ function startSupervisor(first: Launch | null): void {
     log: target,
     name: basename(process.argv[1] ?? 'node').replace(/\.[^.]*$/, ''),
   };
-  const worker = new Worker(bootstrap.supervisor, {
-    eval: true,
-    name: 'l3 supervisor',
-    env: SHARE_ENV,
-    execArgv: [],
-    workerData: { l3kernel: start },
-    transferList: first === null || first.port === null ? [port2] : [port2, first.port],
+  const worker = makeWorker(start, [port2], () => {
+    port1.close();
+    discardTask(recordOf(taskId));
+    lowerLimits();
   });
   worker.unref();
   usePort(port1);
@@ -230,24 +260,26 @@ export const onSupervisorFailure = (listener: (reason: string) => void): void =>
   hearFailure = () => listener(failure ?? '');
 };
 
+/** Time beyond the grace after which the supervisor is ended by force: it has hung. */
+const END_MARGIN_ms = 2000;
+let endTimer: NodeJS.Timeout | null = null;
+
 /** Ends all tasks of the system, then the supervisor; of a worker: the tasks that it spawned. */
 export function requestEnd(): void {
-  if (supervisor !== null) isEnding = true;
+  if (supervisor !== null) {
+    const worker = supervisor;
+    isEnding = true;
+    worker.ref();
+    endTimer = setTimeout(() => void worker.terminate(), SHUTDOWN_GRACE_ms + END_MARGIN_ms);
+  }
   request({ kind: 'end' });
 }
 
-/** Time beyond the grace after which the supervisor is ended by force: it has hung. */
-const END_MARGIN_ms = 2000;
-
 /** In the main thread: resolves when the supervisor has ended as it was asked to, and forgets it. */
 export async function supervisorEnded(): Promise<void> {
-  if (supervisor !== null) {
-    const worker = supervisor;
-    worker.ref();
-    const timer = setTimeout(() => void worker.terminate(), SHUTDOWN_GRACE_ms + END_MARGIN_ms);
-    await ended;
-    clearTimeout(timer);
-  }
+  if (supervisor !== null) await ended;
+  if (endTimer !== null) clearTimeout(endTimer);
+  endTimer = null;
   failure = null;
   isEnding = false;
   waiters = 0;

@@ -93,7 +93,7 @@ import type {
 } from '../rpc/types.ts';
 import { defaultTimeout_ms, setDefaultTimeout } from './here.ts';
 import type { HostedTask, Start, Starting, TaskHost } from './host.ts';
-import { awaitTaskId, canJoin, join } from './guest.ts';
+import { awaitTaskId, canJoin, join, outlives } from './guest.ts';
 import { endLocals, localCallers, localHost } from './local.ts';
 import { findModule, nameFrom } from './module.ts';
 import { names } from './names.ts';
@@ -101,7 +101,7 @@ import { startPool } from './pool.ts';
 import { isWasm, place } from './wasm/apart.ts';
 import { wasmCallers, wasmHost } from './wasm/host.ts';
 import { endWasmTasks } from './wasm/life.ts';
-import { isLiveGuest, openHouse, request, setLog, supervisorEnded } from './supervisor.ts';
+import { checkHouse, isLiveGuest, openHouse, request, setLog, supervisorEnded } from './supervisor.ts';
 import { endWorkers, launchOf, someLoopLives, workerHost } from './worker.ts';
 import { setImmediate, setTimeout } from '../platform/timers.ts';
 
@@ -350,13 +350,15 @@ function startSync(url: URL | string, options: SpawnOptions, holds = true): Task
 interface Begun {
   readonly handle: Promise<TaskHandle>;
   wait(): TaskHandle;
+  cancel(): void;
 }
 
 function begin(url: URL | string, options: SpawnOptions, holds = true): Begun {
   const starting = isPool(url, options) ? poolOf(url, options, holds) : beginOne(url, options, alone(holds));
   let made: TaskHandle | null = null;
   const make = (hosted: HostedTask): TaskHandle => (made ??= handle(hosted, options));
-  return { handle: starting.hosted.then(make), wait: () => made ?? make(starting.wait()) };
+  const cancel = (): void => starting.cancel?.();
+  return { handle: starting.hosted.then(make), wait: () => made ?? make(starting.wait()), cancel };
 }
 
 function beginOne(url: URL | string, options: SpawnOptions, hosting: Hosting): Starting {
@@ -366,7 +368,7 @@ function beginOne(url: URL | string, options: SpawnOptions, hosting: Hosting): S
     forget(start);
     throw error;
   });
-  return { hosted, wait: () => named(start, () => starting.wait()) };
+  return { hosted, wait: () => named(start, () => starting.wait()), cancel: () => starting.cancel?.() };
 }
 
 /** With `L3_KIND=local` a pool is one local task: several in one thread would be no quicker. */
@@ -436,9 +438,11 @@ async function endSystem(): Promise<void> {
   // What the repair answered is still in the tcbs of this agent's callers; those that waited for a tcb follow.
   settle();
   await new Promise((resolve) => setImmediate(resolve));
+  process.off('beforeExit', stayForLoops);
+  // A task, or a guest, stays in the system of its process: it may boot again, and spawn other tasks.
+  system = null;
   if (!isMain) return;
   stopHandlingSignals();
-  process.off('beforeExit', stayForLoops);
   stopLoop();
   stopThreads();
   endLocals();
@@ -449,8 +453,8 @@ async function endSystem(): Promise<void> {
   discardTask(agent.task);
   dropCallTcbs();
   setDefaultTimeout(NEVER);
+  setContext(null);
   detach();
-  system = null;
   store(HEADER_SHUTDOWN, 0);
 }
 
@@ -524,6 +528,9 @@ export function bootSync(options: BootOptions = {}): System {
     join();
     openServer();
   } else if (!isAttached()) {
+    if (outlives()) {
+      throw new IpcError('ERR_IPC_SHUTDOWN', 'the system of this process, which the thread was started in, has ended');
+    }
     startSystem({ threads: options.limits?.threads, tasks: options.limits?.tasks });
     setHandover(options.handover === true, agent.processor, (why) => process.emitWarning(why));
     setName(agent.task, 'main');
@@ -633,8 +640,14 @@ class LazyTask implements Task {
 
   async kill(): Promise<void> {
     // At once, if it can be: a program that only makes `.sync` calls does not come to what it awaits.
-    if (this.started !== null) await this.started.kill();
-    else if (this.starting !== null) await (await this.taskLater()).kill();
+    if (this.started !== null) return this.started.kill();
+    if (this.starting === null) return undefined;
+    // It may never be ready.
+    this.starting.cancel();
+    return this.starting.handle.then(
+      (handle) => handle.kill(),
+      () => {},
+    );
   }
 }
 
@@ -689,7 +702,7 @@ export function task(url: URL | string, options: TaskOptions = {}): Task {
   if (odd !== undefined) throw new TypeError(`task(): '${odd}' has no meaning for a shared task`);
   checkChoice('kind', options.kind, [undefined, 'worker']);
   // Now, so that the workers which are started from here on find the system.
-  if (isMainThread && !isForced) {
+  if (isMainThread && !isForced && !(isAttached() && isShuttingDown())) {
     bootSync();
     openHouse();
   }
@@ -707,7 +720,9 @@ function requestShared(url: URL | string, { shared, ...options }: TaskOptions): 
   }
   checkChoice('restart', options.restart, RESTARTS);
   checkChoice('onTimeout', options.onTimeout, ON_TIMEOUT);
+  if (!isAttached() || isShuttingDown()) throw new IpcError('ERR_IPC_SHUTDOWN', 'the system is shutting down');
   openHouse();
+  checkHouse(name);
   const start = { url: findModule(url), name, options, holds: false };
   const cell = new Int32Array(new SharedArrayBuffer(4));
   request({ kind: 'share', launch: launchOf(start, { taskId: 0, spawner: 0, hostNames: [], port: null }), cell });

@@ -291,7 +291,7 @@ function start(begun: Start): Starting {
     if ('hosted' in outcome) return outcome.hosted;
     throw outcome.error;
   };
-  return { hosted: promise, wait };
+  return { hosted: promise, wait, cancel: () => request({ kind: 'kill', origin: state.origin }) };
 }
 
 /**

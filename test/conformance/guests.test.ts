@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { Worker } from 'node:worker_threads';
 import { boot, lookup, type System, task } from '../../src/index.ts';
-import { assertNothingLeft, fixture, guarded, rejectionOf, systemTest, until } from './support.ts';
+import { assertNothingLeft, fixture, guarded, rejectionOf, systemTest, thrownBy, until } from './support.ts';
 
 type Shared = typeof import('./fixtures/shared.ts');
 const shared = (): ReturnType<typeof task<Shared>> => task<Shared>(fixture('shared.ts'), { shared: 'store' });
@@ -10,8 +10,8 @@ const shared = (): ReturnType<typeof task<Shared>> => task<Shared>(fixture('shar
 class Guest {
   readonly worker: Worker;
 
-  constructor(cell?: Int32Array) {
-    this.worker = new Worker(fixture('guest.ts'), { execArgv: [], workerData: cell });
+  constructor(workerData?: Int32Array | string) {
+    this.worker = new Worker(fixture('guest.ts'), { execArgv: [], workerData });
   }
 
   next(): Promise<any> {
@@ -76,6 +76,22 @@ systemTest('what a thread leaves behind is repaired: its call, and the tasks tha
   await until(() => !isOwnThere());
 });
 
+systemTest('of threads that are terminated while they join nothing is left', async (system) => {
+  assert.equal(shared().sync.add(0), 0);
+  for (let round = 0; round < 3; round++) {
+    const guests = [new Guest('joins'), new Guest('joins'), new Guest('joins')];
+    const ends = guests.map(async (guest, i) => {
+      await guest.next();
+      // Some in the wait for their records, some soon after it.
+      const end_ms = performance.now() + 0.5 * i;
+      while (performance.now() < end_ms);
+      await guest.worker.terminate();
+    });
+    await Promise.all(ends);
+  }
+  await until(() => guestsOf(system).length === 0);
+});
+
 systemTest('the first call of a shared task that does not start throws', async (system) => {
   shared();
   const guest = new Guest();
@@ -125,4 +141,44 @@ guarded('a thread that outlives the system is told, and does not hang', async ()
   assert.equal(task<Shared>(fixture('shared.ts')).sync.add(2), 2);
   await guest.worker.terminate();
   await next.shutdown();
+});
+
+guarded(
+  'a thread that has not joined before the end of the system boots none in the memory of the process',
+  async () => {
+    const system = await boot();
+    shared();
+    const guest = new Guest();
+    await guest.ask('thread');
+    await system.shutdown();
+    assert.equal(await guest.ask('boot'), 'ERR_IPC_SHUTDOWN');
+    await guest.worker.terminate();
+  },
+);
+
+guarded('a thread of an earlier system asks nobody to start its task when there is another', async () => {
+  const system = await boot();
+  shared();
+  const guest = new Guest();
+  assert.equal(await guest.ask('sync'), 1);
+  await system.shutdown();
+  const next = await boot();
+  assert.equal((await next.spawn<Shared>(fixture('shared.ts'))).sync.add(2), 2);
+  assert.equal(await guest.ask('spawnLate'), 'ERR_IPC_SHUTDOWN');
+  await guest.worker.terminate();
+  await next.shutdown();
+});
+
+guarded('a shared task is not started while the system shuts down', async () => {
+  const system = await boot();
+  const store = shared();
+  assert.equal(store.sync.add(1), 1);
+  const ended = system.shutdown();
+  const other = task<any>(fixture('shared.ts'), { shared: 'other' });
+  let isOver = false;
+  void ended.then(() => (isOver = true));
+  while (!isOver) {
+    assert.equal(thrownBy(() => other.sync.add(1)).code, 'ERR_IPC_SHUTDOWN');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 });

@@ -5,14 +5,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
 import { join } from 'node:path';
-import { lookup, type System, task } from '../../src/index.ts';
+import { SHARE_ENV } from 'node:worker_threads';
+import { boot, lookup, type System, task } from '../../src/index.ts';
 import { repairTask } from '../../src/kernel/fault.ts';
+import { HEADER_TASKS_MAX, HEADER_THREADS_MAX } from '../../src/layout/map.ts';
 import { TASK_ALIVE, TASK_REPLACED, TASK_SERVER, TASK_SPARE, TASK_STATE, taskAt } from '../../src/layout/task.ts';
 import type { TaskRecord } from '../../src/layout/task.ts';
 import { KIND_MASK, TCB_STATE, TCB_TASK, tcbAt, tcbOf, WAIT } from '../../src/layout/tcb.ts';
 import { compareExchange, load, peek } from '../../src/platform/atomics.ts';
 import { agent, holder, idOf } from '../../src/user/agent.ts';
-import { fixture, rejectionOf, sleep, systemTest, tasksOf, thrownBy, until } from './support.ts';
+import { fixture, guarded, rejectionOf, sleep, systemTest, tasksOf, thrownBy, until } from './support.ts';
 
 const mortal = fixture('mortal.ts');
 const GONE = 'ERR_IPC_PEER_GONE';
@@ -108,4 +110,54 @@ systemTest('a task that ends while it loads is waited for in both ways at once',
   assert.equal((await later).code, 'ERR_IPC_SPAWN_FAILED');
   const numbers = Array.from({ length: 20 }, (_, i) => i);
   assert.deepEqual(await Promise.all(numbers.map((i) => good.async.add(i, 0))), numbers);
+});
+
+systemTest('what is killed before it is ready ends although its module hangs', async (system) => {
+  const folder = mkdtempSync(join(tmpdir(), 'l3-'));
+  const hangs = join(folder, 'hangs.mjs');
+  const second = join(folder, 'second.mjs');
+  writeFileSync(hangs, 'for (;;);');
+  // In the first thread that loads it this module fails, in all others it hangs.
+  const once = 'process.env.ONCE === undefined';
+  writeFileSync(second, `if (${once}) { process.env.ONCE = '1'; throw new Error('first'); } for (;;);`);
+  try {
+    const t = task<any>(hangs);
+    const call = rejectionOf(t.async.f());
+    await until(() => tasksOf(system).length === 2);
+    await t.kill();
+    assert.equal((await call).code, 'ERR_IPC_SPAWN_FAILED');
+    const pool = system.spawn(second, { instances: 2, env: SHARE_ENV });
+    assert.equal((await rejectionOf(pool)).code, 'ERR_IPC_SPAWN_FAILED');
+    assert.equal(tasksOf(system).length, 1);
+  } finally {
+    delete process.env['ONCE'];
+    rmSync(folder, { recursive: true });
+  }
+});
+
+systemTest('a task that has shut down what it booted can boot again', async (system) => {
+  const t = await system.spawn<typeof import('./fixtures/process.ts')>(fixture('process.ts'));
+  for (let round = 0; round < 3; round++) assert.equal(await t.async.bootAgain(), 3);
+  assert.equal(tasksOf(system).length, 2);
+});
+
+systemTest('a first task whose options go through no port leaves no supervisor behind', async (system) => {
+  const env = { ...process.env, SYMBOL: Symbol('s') } as never;
+  const limits = [peek(HEADER_TASKS_MAX), peek(HEADER_THREADS_MAX)];
+  for (let i = 0; i < 3; i++) {
+    assert.equal((await rejectionOf(system.spawn(mortal, { env }))).code, 'ERR_IPC_SPAWN_FAILED');
+    assert.equal(thrownBy(() => system.spawnSync(mortal, { env })).code, 'ERR_IPC_SPAWN_FAILED');
+  }
+  assert.equal(system.tasks().length, 1);
+  assert.deepEqual([peek(HEADER_TASKS_MAX), peek(HEADER_THREADS_MAX)], limits);
+  assert.equal((await system.spawn<any>(mortal)).sync.add(1, 2), 3);
+});
+
+guarded('the limits of a system end with it', async () => {
+  await (await boot({ limits: { calls: 1 }, context: { capture: () => 1, run: (_, f) => f() } })).shutdown();
+  const system = await boot();
+  const t = await system.spawn<any>(mortal);
+  void rejectionOf(t.async.never());
+  assert.equal(await t.async.add(1, 2), 3);
+  await system.shutdown();
 });

@@ -7,24 +7,25 @@ const calls = fixture('calls.ts');
 const program = fixture('process.ts');
 
 systemTest('process.exit in a handler ends the call, blocked or not, and all others in flight', async (system) => {
-  for (const how of ['exit', 'exitSoon']) {
-    const t = await system.spawn(program);
+  const [first, second, u, v] = await Promise.all([...Array(4)].map(() => system.spawn(program)));
+  for (const [how, t] of [
+    ['exit', first!],
+    ['exitSoon', second!],
+  ] as const) {
     const others = Array.from({ length: 40 }, () => rejectionOf(t.async.never()));
     await sleep(10);
-    void rejectionOf(t.async[how](7)).catch(() => {});
+    void rejectionOf(t.async[how]!(7)).catch(() => {});
     for (const error of await Promise.all(others)) assert.equal(error.code, 'ERR_IPC_PEER_GONE', String(error));
     assert.deepEqual(await t.exited, { code: 7, reason: 'exit code 7' });
     assert.equal(t.alive, false);
   }
-  const u = await system.spawn(program);
-  const error = thrownBy(() => u.sync.exit(3));
+  const error = thrownBy(() => u!.sync.exit(3));
   assert.equal(error.code, 'ERR_IPC_PEER_GONE');
   assert.match(error.message, /exit code 3/);
-  assert.equal((await u.exited).code, 3);
-  const v = await system.spawn(program);
-  v.sync.exitSoon(4);
-  assert.equal(thrownBy(() => v.sync.never()).code, 'ERR_IPC_PEER_GONE');
-  await v.exited;
+  assert.equal((await u!.exited).code, 3);
+  v!.sync.exitSoon(4);
+  assert.equal(thrownBy(() => v!.sync.never()).code, 'ERR_IPC_PEER_GONE');
+  await v!.exited;
 });
 
 systemTest('an uncaught exception and an unhandled rejection end the task', async (system) => {
@@ -32,13 +33,12 @@ systemTest('an uncaught exception and an unhandled rejection end the task', asyn
     ['throwSoon', 'thrown from a timer'],
     ['rejectSoon', 'rejected unseen'],
   ] as const) {
-    const t = await system.spawn(program);
+    const [t, u] = await Promise.all([system.spawn(program), system.spawn(program)]);
     const pending = rejectionOf(t.async.never());
     await sleep(10);
     void t.async[how]().catch(() => {});
     assert.equal((await pending).code, 'ERR_IPC_PEER_GONE');
     assert.equal((await t.exited).reason, message);
-    const u = await system.spawn(program);
     try {
       u.sync[how]();
     } catch (error) {
@@ -70,9 +70,9 @@ systemTest('kill ends a task that never comes back from a handler', async (syste
 });
 
 systemTest('who awaits kill() hears of the end before the calls that it ends are rejected', async (system) => {
-  for (let round = 0; round < 20; round++) {
+  const caller = await system.spawn(calls);
+  for (let round = 0; round < 6; round++) {
     const callee = await system.spawn(program, { name: `callee-${round}` });
-    const caller = await system.spawn(calls);
     // Nobody handles these until kill() has come back: a rejection before that is one that nobody handled.
     const direct = callee.async.never();
     const byOther = caller.async.ask(`callee-${round}`, 'never');
@@ -81,7 +81,6 @@ systemTest('who awaits kill() hears of the end before the calls that it ends are
     assert.ok(!system.tasks().some(({ id }) => id === callee.id));
     assert.equal((await rejectionOf(direct)).code, 'ERR_IPC_PEER_GONE');
     assert.equal((await rejectionOf(byOther)).code, 'ERR_IPC_PEER_GONE');
-    await caller.kill();
   }
 });
 
@@ -132,11 +131,11 @@ systemTest('the death of a callback’s owner, and of its user, ends the upcall'
 });
 
 systemTest('300 tasks come and go', async (system) => {
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 4; round++) {
     const tasks = await Promise.all([...Array(3)].map(() => system.spawn(program)));
     for (const [i, t] of tasks.entries()) assert.equal(t.sync.add(i, round), i + round);
     await Promise.all(tasks.map((t) => t.kill()));
-    for (let i = 0; i < 27; i++) {
+    for (let i = 0; i < 72; i++) {
       const t = await system.spawn(calls, { kind: 'local' });
       assert.equal(t.sync.add(i, 1), i + 1);
       await t.kill();

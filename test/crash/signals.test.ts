@@ -66,6 +66,26 @@ test("a user's own handler decides, and may shut down by itself", WATCHDOG, asyn
   assert.match(printed(), /mine/);
 });
 
+test(
+  'a handler that ends the process only if it finds no other, as that of signal-exit, ends it',
+  WATCHDOG,
+  async () => {
+    const { child, has, ended } = start(`
+    setInterval(() => {}, 1e6);
+    const handle = () => {
+      if (process.listeners('SIGINT').length > 1) return say('another');
+      process.off('SIGINT', handle);
+      process.kill(process.pid, 'SIGINT');
+    };
+    process.on('SIGINT', handle);
+    setTimeout(() => say('ready'), 20);
+    setTimeout(() => process.exit(9), 5000);`);
+    await has('ready');
+    child.kill('SIGINT');
+    assert.deepEqual(await ended, [null, 'SIGINT']);
+  },
+);
+
 test('a second Ctrl-C does not wait for a task that does not end', WATCHDOG, async () => {
   const { child, has, ended } = start(`
     setInterval(() => {}, 1e6);

@@ -12,29 +12,37 @@ import { setName } from '../../user/names.ts';
 import { type Knock, type Lifeline, NO_ROOM, type Notice, type Request } from '../../tasks/control.ts';
 import { type Agent, endChief, hear, type NoticePort } from './services.ts';
 
-const guests = new Map<number, GuestPort>();
+interface Guest {
+  readonly taskId: TaskId;
+  readonly port: GuestPort;
+}
+
+/** By the name of its channel. */
+const guests = new Map<string, Guest>();
+/** Those whose line has closed before their knock was heard: nobody waits behind the door. */
+const gone = new Set<string>();
 
 /** Lets guests in from now on. `main`: the task that is their chief. */
 export function openDoor(door: string, main: number): void {
   // The line of its end comes by this event; the supervisor runs nobody's code that could take it for its own.
   process.on('workerMessage', (message: unknown) => {
-    const { guest, port } = (message as Lifeline).l3kernel;
-    port.on('close', () => leave(guest));
+    const { control, port } = (message as Lifeline).l3kernel;
+    port.on('close', () => leave(control));
   });
   const channel = new BroadcastChannel(door);
   channel.onmessage = (event: unknown) => admit((event as { data: Knock }).data, main);
 }
 
 function admit({ control, name, cell }: Knock, main: number): void {
-  // It has asked again meanwhile.
-  if (Atomics.load(cell, 0) !== 0) return;
+  // It has asked again meanwhile, or has ended.
+  if (Atomics.load(cell, 0) !== 0 || gone.has(control)) return;
   const taskId = makeGuest(name, main);
   if (taskId !== 0) {
     const channel = new BroadcastChannel(control);
     const port = new GuestPort(channel);
     const agent: Agent = { taskId, port };
     channel.onmessage = (event: unknown) => hear(agent, (event as { data: Request }).data);
-    guests.set(taskId, port);
+    guests.set(control, { taskId, port });
   }
   Atomics.store(cell, 0, taskId === 0 ? NO_ROOM : taskId);
   Atomics.notify(cell, 0);
@@ -53,11 +61,16 @@ function makeGuest(name: string, main: number): TaskId | 0 {
 }
 
 /** The thread of a guest has ended. */
-function leave(guest: number): void {
-  guests.get(guest)?.close();
-  if (!guests.delete(guest)) return;
-  sayEnded(recordOf(guest));
-  endChief(guest, 'the thread has ended');
+function leave(control: string): void {
+  const guest = guests.get(control);
+  if (guest === undefined) {
+    gone.add(control);
+    return;
+  }
+  guests.delete(control);
+  guest.port.close();
+  sayEnded(recordOf(guest.taskId));
+  endChief(guest.taskId, 'the thread has ended');
 }
 
 /** A port cannot go through the channel of a guest; what it is for is refused by who would use it. */

@@ -4,7 +4,7 @@
  * spare, and for a short time those that are being ended.
  */
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import { load, peek, poke, store } from '#atomics';
+import { compareExchange, load, peek, poke } from '#atomics';
 import { ABORTED } from '../../layout/message.ts';
 import { cancel } from '../../kernel/fault.ts';
 import {
@@ -337,7 +337,8 @@ function succeed(service: Service): Incarnation | null {
   const { port1 } = next.side!;
   const notice: Notice = { kind: 'restarted', before: old.taskId, taskId: next.taskId, port: port1 };
   service.chief.port.postMessage(notice, [port1]);
-  if (service.spare === next) store(record + TASK_STATE, TASK_ALIVE);
+  // Unless it ends at this very moment.
+  if (service.spare === next) compareExchange(record + TASK_STATE, TASK_SPARE, TASK_ALIVE);
   else reveal(record, service.origin);
   service.spare = null;
   ringRestarts();
