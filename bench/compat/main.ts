@@ -14,6 +14,7 @@ import { mergeFailures } from '../harness/processes.ts';
 import { installLibrary, installPackages, runProgram } from '../harness/project.ts';
 import { median, type Pair, type PairSummary, summarizePairs } from '../harness/stats.ts';
 import { duration } from '../pingpong/report.ts';
+import { type Original, ORIGINALS } from './originals.ts';
 import { FILES } from './programs.ts';
 import { type Row, selectRows } from './rows.ts';
 
@@ -23,15 +24,6 @@ export const FULL: Plan = { processes: 7, placements: 16, pairs: 1, block_ms: 20
 export const QUICK: Plan = { processes: 1, placements: 2, pairs: 1, block_ms: 4 };
 
 const BUDGET_MS = 600_000;
-
-const ORIGINALS = {
-  synckit: '0.12.3',
-  'make-synchronized': '0.8.0',
-  'sync-message-port': '1.2.0',
-  'sync-child-process': '1.1.1',
-  tinypool: '2.2.0',
-  piscina: '5.3.2',
-};
 
 export interface ReportRow extends PairSummary {
   readonly name: string;
@@ -126,7 +118,7 @@ export async function runCompat({ words, plan, budget_ms = BUDGET_MS, progress }
     rows: rows.flatMap((row) => {
       const taken = pairs.get(row.name)!;
       const { name, unit, method, program, target_max } = row;
-      const original = row.original ?? (program as keyof typeof ORIGINALS);
+      const original = row.original ?? (program as Original);
       const floor = `${original} ${ORIGINALS[original]}`;
       return taken.length === 0
         ? []

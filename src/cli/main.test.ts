@@ -56,6 +56,24 @@ test('bench tells a wrong option, a time that is none and a suite that there is 
   }
 });
 
+test('demo shows every step, and leaves nothing', () => {
+  const { code, out, err } = l3('demo');
+  assert.deepEqual([code, err], [0, '']);
+  for (const line of [
+    /sync\.add\(1, 2\) +\d.* µs\n/,
+    /postMessage, await the message +\d.* µs\n/,
+    /ERR_IPC_PEER_GONE, after .*\n.*exit code 3/,
+    /3: it was started again/,
+    /ERR_IPC_TIMEOUT, after/,
+    /3: another one has its place/,
+    /\[1, 3, 5\], asked 5 times/,
+    /ERR_IPC_PEER_GONE, after .*\n.*limits\.time/,
+  ]) {
+    assert.match(out, line);
+  }
+  assert.equal(l3('demo', 'x').code, 2);
+});
+
 test('run gives the module its path and its own arguments', () => {
   const path = program('args.mjs', 'console.log(JSON.stringify(process.argv.slice(1)));');
   const { code, out, err } = l3('run', 'args.mjs', 'a', '--help');

@@ -12,6 +12,7 @@ type Command = (args: string[]) => Promise<number>;
 
 const usage = `Usage: l3 <command> [arguments]
 
+  l3 demo                      see it at work, in some seconds
   l3 run FILE [ARGUMENT…]      run a module that boots a system
   l3 bench [NAME…] [--json]    measure, beside the floors and the peers
   l3 ps [NAME|PID] [--json]    the threads of a running system
@@ -21,6 +22,7 @@ const usage = `Usage: l3 <command> [arguments]
 `;
 
 const commands: Record<string, () => Promise<Command>> = {
+  demo: async () => (await import('./demo.ts')).demo,
   run: async () => (await import('./run.ts')).run,
   bench: async () => (await import('./bench.ts')).bench,
   ps: async () => (await import('./ps.ts')).ps,

@@ -27,7 +27,8 @@ export interface RunnerStart {
 export interface RunnerOptions {
   /** Given to `open`. Must be cloneable. */
   readonly start: Readonly<Record<string, unknown>>;
-  readonly execArgv: readonly string[];
+  /** Node options of the worker; without them it has those of this process. */
+  readonly execArgv?: readonly string[];
   /** Milliseconds of a call; undefined for no limit. */
   readonly timeout: number | undefined;
   readonly errors: RunnerErrors;

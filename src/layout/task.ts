@@ -56,7 +56,10 @@ export const TASK_LOOP_ALIVE = 9;
 /** Thread that takes messages redirected across the border of the clan this task is chief of; 0 for none. */
 export const TASK_INSPECTOR = 10;
 export const TASK_NAME_BYTES = 11;
-/** 1 when the name was given, so that `lookup` finds the task by it. */
+/**
+ * Not 0 when the name was given, so that `lookup` finds the task by it: 1, or for an instance of a pool the id of the
+ * pool, which is that of its first instance in its first incarnation.
+ */
 export const TASK_REGISTERED = 12;
 /** Id of the task's first incarnation, the same in all that follow; 0 for a task that has only one. */
 export const TASK_ORIGIN = 13;

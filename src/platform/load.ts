@@ -5,7 +5,7 @@
 type NodeModule = typeof import('node:module');
 
 /** As `createRequire`. */
-export const requireFrom = (place: string): NodeJS.Require =>
+export const requireFrom = (place: string | URL): NodeJS.Require =>
   (process.getBuiltinModule('node:module') as NodeModule).createRequire(place);
 
 export const importAt = async (url: string): Promise<Record<string, unknown>> =>

@@ -62,6 +62,8 @@ export interface Table {
 export interface Exports {
   readonly names: readonly string[];
   readonly streams: readonly string[];
+  /** Asynchronous handlers that it has under way at most; not stated when it is first heard of. */
+  readonly concurrency?: number;
 }
 
 /** The exports of a task. */
@@ -369,7 +371,7 @@ function functionFor(self: Tcb, tag: number, task: number, callbacks: Callbacks)
     return fn;
   }
   const table = tableFor(self);
-  if (method === METHOD_DESCRIBE) return () => ({ names: table.names, streams: table.streams });
+  if (method === METHOD_DESCRIBE) return () => ({ names: table.names, streams: table.streams, concurrency });
   const fn = table.functions[method - METHOD_FIRST];
   if (method === METHOD_STEP) return step as AnyFunction;
   if (method === METHOD_LINE) return serveLine;

@@ -361,7 +361,10 @@ export type Spawn = <T = any>(url: URL | string, options?: SpawnOptions) => Prom
 export type SpawnSync = <T = any>(url: URL | string, options?: SpawnOptions) => Task<T>;
 /** A task in the process-wide system, started by its first call, which throws what `spawn` would reject with. */
 export type MakeTask = <T = any>(url: URL | string, options?: TaskOptions) => Task<T>;
-/** The task registered under a name. Calls to a name that nobody has end in `ERR_IPC_NO_SUCH_THREAD`. */
+/**
+ * The task registered under a name; under that of a pool, all its instances. A name that nobody has is refused with
+ * `ERR_IPC_NO_SUCH_THREAD`.
+ */
 export type Lookup = <T = any>(name: string) => Task<T>;
 /** Marks a buffer, or the buffer of a view, to be transferred and not copied; it is detached here by the call. */
 export type Move = <T extends ArrayBuffer | ArrayBufferView>(x: T) => T;

@@ -12,33 +12,19 @@
  * The first free one in their order is taken, not the one that has been free the longest: it is warm, and those at the
  * end become idle and can be ended.
  */
-import { load, peek } from '#atomics';
-import { ANY_INDEX } from '../layout/params.ts';
-import { TASK_ALIVE, TASK_ID, TASK_STATE } from '../layout/task.ts';
-import { PARKED, TCB_SENT, TCB_STATE, tcbOf, type ThreadId, waiting } from '../layout/tcb.ts';
+import { peek } from '#atomics';
+import { TCB_SENT, tcbOf } from '../layout/tcb.ts';
 import { isShuttingDown } from '../user/agent.ts';
-import { recordOf } from '../user/incarnations.ts';
-import {
-  callPool,
-  callPoolSync,
-  callPoolSyncBytes,
-  IN_FLIGHT_PER_TARGET,
-  makeTarget,
-  type Pool,
-  startWaiting,
-  type Target,
-} from '../rpc/call.ts';
-import { type Callers, makeStubs, remoteCallers } from '../rpc/stub.ts';
-import { FOUND, retarget } from '../rpc/successor.ts';
+import { type Pool, startWaiting, type Target } from '../rpc/call.ts';
+import { makeStubs } from '../rpc/stub.ts';
 import { clearInterval, setInterval } from '../platform/timers.ts';
 import type { Instances, SpawnOptions, TaskExit } from '../rpc/types.ts';
 import type { HostedTask, Starting } from './host.ts';
+import { callsOf, Choice, isOpen, LOOK_ms, poolCallers } from './pool-choice.ts';
 
 /** Instances that are started at one time: each takes a call tcb until it says hello. */
 const STARTS_MAX = 16;
 const IDLE_ms = 10_000;
-/** How often calls that wait look for an instance that others kept busy, or that was being restarted. */
-const LOOK_ms = 10;
 
 /** Starts the instance with this number. */
 type Start = (pool: Pool, number: number) => Starting;
@@ -61,29 +47,10 @@ function checked(instances: SpawnOptions['instances']): Required<Instances> {
   return { min, max, idle_ms: idle_ms as number };
 }
 
-/** Whether a thread waits for a message of anybody. */
-const isOpen = (id: ThreadId): boolean => (load(tcbOf(id) + TCB_STATE) & ~PARKED) === waiting(id, ANY_INDEX);
-
-/** Whether the incarnation that a target stands for takes calls. */
-function isUp({ taskId }: Target): boolean {
-  const record = recordOf(taskId);
-  return load(record + TASK_STATE) === TASK_ALIVE && peek(record + TASK_ID) === taskId;
-}
-
-/** The same, once its present incarnation has been looked for. */
-const isReachable = (target: Target): boolean => isUp(target) || (retarget(target) === FOUND && isUp(target));
-
-/** Calls of this agent that an instance has, or that wait for it alone. */
-const callsOf = ({ inFlight, queue, returned }: Target): number => inFlight + queue.size + returned.size;
-
-/** One that may be hung comes last. */
-const burdenOf = (target: Target): number => (target.isSuspect ? Number.MAX_SAFE_INTEGER : callsOf(target));
-
-class WorkerPool implements Pool {
-  readonly target: Target;
+class WorkerPool extends Choice {
+  /** In the order of `targets`. */
   private readonly instances: Instance[] = [];
   private readonly bounds: Required<Instances>;
-  private readonly concurrency: number;
   private readonly startOne: Start;
   /** Of its last instance, when that has ended. */
   private ended: Instance | null = null;
@@ -99,50 +66,10 @@ class WorkerPool implements Pool {
   private readonly exit = Promise.withResolvers<TaskExit>();
 
   constructor(name: string, options: SpawnOptions, start: Start) {
+    super(name);
     this.bounds = checked(options.instances);
-    // A task is not given more: the others would have none of the agent's call tcbs.
-    this.concurrency = Math.min(options.concurrency ?? 1, IN_FLIGHT_PER_TARGET);
+    this.setConcurrency(options.concurrency);
     this.startOne = start;
-    this.target = makeTarget(0 as ThreadId, 0, name, this);
-  }
-
-  pick(): Target | null {
-    const { instances, concurrency } = this;
-    let second: Target | null = null;
-    for (let i = 0; i < instances.length; i++) {
-      const { target } = instances[i]!.hosted;
-      const calls = callsOf(target);
-      if (calls >= concurrency) continue;
-      if (isOpen(target.id)) {
-        target.isSuspect = false;
-        return target;
-      }
-      // It has answered us and is about to open again.
-      if (second === null && !target.isSuspect && isReachable(target)) second = target;
-    }
-    return second;
-  }
-
-  any(): Target | null {
-    let best: Target | null = null;
-    for (const { hosted } of this.instances) {
-      const { target } = hosted;
-      if ((best === null || burdenOf(target) < burdenOf(best)) && isReachable(target)) best = target;
-    }
-    return best;
-  }
-
-  inTurn(turn: number): Target | null {
-    const targets = this.instances.map(({ hosted }) => hosted.target);
-    // Its answers to this agent may lie here, unread as long as the agent is blocked.
-    const open = targets.find(({ id }) => isOpen(id));
-    if (open !== undefined) return open;
-    const reachable = targets.filter(isReachable).sort((a, b) => burdenOf(a) - burdenOf(b));
-    return reachable[turn % reachable.length] ?? null;
-  }
-
-  isOver(): boolean {
-    return this.instances.length === 0;
   }
 
   last(): Target {
@@ -208,6 +135,7 @@ class WorkerPool implements Pool {
       instance.sent = sent;
       if (!isIdle || instances.length <= bounds.min) continue;
       instances.splice(i, 1);
+      this.targets.splice(i, 1);
       void instance.hosted.kill();
     }
     if (instances.length > bounds.min || this.shrinking === null) return;
@@ -218,6 +146,7 @@ class WorkerPool implements Pool {
   private add(hosted: HostedTask): void {
     const instance: Instance = { hosted, sent: -1 };
     this.instances.push(instance);
+    this.targets.push(hosted.target);
     hosted.whenEnded!((exit) => this.onEnd(instance, exit));
   }
 
@@ -226,6 +155,7 @@ class WorkerPool implements Pool {
     const at = this.instances.indexOf(instance);
     if (at < 0) return;
     this.instances.splice(at, 1);
+    this.targets.splice(at, 1);
     if (this.instances.length > 0) return;
     this.ended = instance;
     this.stop();
@@ -324,13 +254,6 @@ class WorkerPool implements Pool {
   private asTask(): HostedTask {
     const { hosted: first } = this.instances[0]!;
     const { exports, taskId } = first;
-    const callers: Callers = {
-      sync: callPoolSync,
-      async: callPool,
-      syncBytes: callPoolSyncBytes,
-      asyncBytes: callPool,
-      ofStreams: remoteCallers,
-    };
     const last = (): Target => this.last();
     const exited = (): Promise<TaskExit> => {
       // Who waits for the end keeps the process alive until it comes.
@@ -349,7 +272,7 @@ class WorkerPool implements Pool {
       },
       isAlive: () => this.instances.some(({ hosted }) => hosted.isAlive()),
       kill: () => this.kill(),
-      stubs: (options) => makeStubs(this.target, exports, options, callers),
+      stubs: (options) => makeStubs(this.target, exports, options, poolCallers),
     };
   }
 }

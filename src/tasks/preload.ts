@@ -21,8 +21,19 @@ export const wordsOf = (text: string): string[] =>
     word.replaceAll(/"((?:\\.|[^"\\])*)"/g, (_, quoted: string) => quoted.replaceAll(/\\(.)/g, '$1')),
   );
 
-/** Imports them. They are resolved from the working directory, as the import of an evaluated text is. */
+/** For the text of a worker that loads the rest from a file: an import of the text's own, from where it is resolved. */
+export const IMPORTER = "globalThis[Symbol.for('l3kernel.import')] = (name) => import(name);";
+
+const KEY = Symbol.for('l3kernel.import');
+const agent = globalThis as { [KEY]?: (name: string) => Promise<unknown> };
+
+/**
+ * Imports them. They are resolved from the working directory, as the import of an evaluated text is, and that of a file
+ * is not.
+ */
 export async function preload(): Promise<void> {
   const options = [...wordsOf(process.env['NODE_OPTIONS'] ?? ''), ...process.execArgv];
-  for (const specifier of importsIn(options)) await import(specifier);
+  const load = agent[KEY] ?? ((name: string) => import(name));
+  delete agent[KEY];
+  for (const specifier of importsIn(options)) await load(specifier);
 }

@@ -97,6 +97,8 @@ import { awaitTaskId, canJoin, join, outlives } from './guest.ts';
 import { endLocals, localCallers, localHost } from './local.ts';
 import { findModule, nameFrom } from './module.ts';
 import { names } from './names.ts';
+import { FoundPool } from './found-pool.ts';
+import { poolCallers } from './pool-choice.ts';
 import { startPool } from './pool.ts';
 import { isWasm, place } from './wasm/apart.ts';
 import { wasmCallers, wasmHost } from './wasm/host.ts';
@@ -236,6 +238,8 @@ interface Hosting {
   readonly pool: Pool | null;
   /** What distinguishes its name from those of the others of its pool. */
   readonly label: string;
+  /** The id of its pool, which that of the first instance becomes; null for a task that is in none. */
+  readonly poolId: { value: number } | null;
 }
 
 interface Prepared {
@@ -243,10 +247,10 @@ interface Prepared {
   readonly start: Start;
 }
 
-const alone = (holds: boolean): Hosting => ({ holds, pool: null, label: '' });
+const alone = (holds: boolean): Hosting => ({ holds, pool: null, label: '', poolId: null });
 
 /** Makes the records of a new task. Throws ERR_IPC_LIMIT or, for a taken name, ERR_IPC_SPAWN_FAILED. */
-function prepare(url: URL | string, options: SpawnOptions, { holds, pool, label }: Hosting): Prepared {
+function prepare(url: URL | string, options: SpawnOptions, { holds, pool, label, poolId }: Hosting): Prepared {
   refuseUnknown('spawn()', options, SPAWN_OPTIONS);
   if (!isAttached() || isShuttingDown()) throw new IpcError('ERR_IPC_SHUTDOWN', 'the system is shutting down');
   completeOptions({ timeout: options.timeout }, inherited());
@@ -280,8 +284,9 @@ function prepare(url: URL | string, options: SpawnOptions, { holds, pool, label 
   const { taskId, server } =
     kind === 'worker' ? makeWorkerTask() : makeHomeTask(kind === 'wasm' ? TASK_KIND_WASM : TASK_KIND_LOCAL);
   const task = taskAt(taskId & INDEX_MASK);
+  if (poolId?.value === 0) poolId.value = taskId;
   if (options.name === undefined) setName(task, name);
-  else if (!registered(task, name)) {
+  else if (!registered(task, name, poolId?.value ?? 0)) {
     throw new IpcError('ERR_IPC_SPAWN_FAILED', `the name '${name}' is taken by another task`, {
       phase: 'spawn',
       task: name,
@@ -293,10 +298,10 @@ function prepare(url: URL | string, options: SpawnOptions, { holds, pool, label 
 }
 
 /** Registers the name of a task; the records of one that cannot have it are given back. */
-function registered(task: TaskRecord, name: string): boolean {
+function registered(task: TaskRecord, name: string, poolId: number): boolean {
   let isFree = false;
   try {
-    isFree = names.register(task, name, holder());
+    isFree = names.register(task, name, holder(), poolId);
   } finally {
     if (!isFree) discardTask(task);
   }
@@ -379,8 +384,9 @@ const isPool = (url: URL | string, options: SpawnOptions): boolean =>
 function poolOf(url: URL | string, options: SpawnOptions, holds: boolean): Starting {
   refuseUnknown('spawn()', options, SPAWN_OPTIONS);
   const name = options.name ?? nameFrom(findModule(url));
+  const poolId = { value: 0 };
   return startPool(name, options, (pool, number) =>
-    beginOne(url, options, { holds, pool, label: number === 1 ? '' : `#${number}` }),
+    beginOne(url, options, { holds, pool, label: number === 1 ? '' : `#${number}`, poolId }),
   );
 }
 
@@ -759,10 +765,13 @@ function sharedFailed(name: string, error: unknown): unknown {
 }
 
 /** The end of a task that another task started: nobody tells us, so its records are looked at. */
-async function exitOf(origin: number): Promise<TaskExit> {
-  while (incarnationOf(origin) !== GONE) await new Promise((resolve) => setTimeout(resolve, LOOP_PERIOD_ms));
-  return endOf(origin) ?? { code: 1, reason: 'ended' };
+async function exitOf({ isAlive, target }: Found): Promise<TaskExit> {
+  while (isAlive()) await new Promise((resolve) => setTimeout(resolve, LOOP_PERIOD_ms));
+  return endOf(ofTask(target).origin) ?? { code: 1, reason: 'ended' };
 }
+
+/** The task that a target stands for; of a pool's, one of its instances. */
+const ofTask = (target: Target): Target => (target.pool?.target === target ? target.pool.last() : target);
 
 const callersHere = (kind: TaskKind, taskId: number): Callers =>
   kind === 'local' ? localCallers : sandboxes?.isScript(taskId) === true ? sandboxes.scriptCallers : wasmCallers;
@@ -772,8 +781,9 @@ interface Found {
   readonly taskId: TaskId;
   readonly kind: TaskKind;
   readonly target: Target;
-  /** How it is called, if it lives in this agent. */
+  /** How it is called, if it lives in this agent, or is a pool. */
   readonly callers: Callers | undefined;
+  readonly isAlive: () => boolean;
 }
 
 function find(name: string): Found {
@@ -781,25 +791,34 @@ function find(name: string): Found {
   if (record === null)
     throw new IpcError('ERR_IPC_NO_SUCH_THREAD', `no task is registered as '${name}'`, { task: name });
   const taskId = peek(record + TASK_ID) as TaskId;
-  const target = makeTarget(peek(record + TASK_SERVER) as ThreadId, taskId, name);
   const kind = KINDS[peek(record + TASK_KIND)] as TaskKind;
+  const poolId = names.poolNamed(name, record);
+  if (poolId !== 0) {
+    const pool = new FoundPool(name, poolId, taskId);
+    return { taskId, kind, target: pool.target, callers: poolCallers, isAlive: () => pool.isAlive() };
+  }
+  const target = makeTarget(peek(record + TASK_SERVER) as ThreadId, taskId, name);
   const isHere = kind !== 'worker' && peek(record + TASK_PROCESSOR) === peek(agent.task + TASK_PROCESSOR);
   const callers = isHere ? callersHere(kind, taskId) : undefined;
-  return { taskId, kind, target, callers };
+  return { taskId, kind, target, callers, isAlive: () => incarnationOf(target.origin) !== GONE };
 }
 
-function holdFound({ taskId, kind, target, callers }: Found, exported: Exports, options: SpawnOptions): TaskHandle {
-  const { name, origin } = target;
+function holdFound(found: Found, exported: Exports, options: SpawnOptions): TaskHandle {
+  const { taskId, kind, target, callers, isAlive } = found;
+  const { name, pool } = target;
+  if (pool instanceof FoundPool) pool.admit(exported.concurrency);
   return new TaskHandle(
     {
       taskId,
       kind,
-      target,
+      get target() {
+        return ofTask(target);
+      },
       exports: exported,
       get exited() {
-        return exitOf(origin);
+        return exitOf(found);
       },
-      isAlive: () => incarnationOf(origin) !== GONE,
+      isAlive,
       kill: () => Promise.reject(new IpcError('ERR_IPC_DENIED', `only the task that spawned '${name}' may end it`)),
       stubs: (stubOptions) => makeStubs(target, exported, stubOptions, callers),
     },

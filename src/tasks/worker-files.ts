@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { IMPORTER } from './preload.ts';
 
 type Texts = Readonly<Record<'task' | 'supervisor', string>>;
 
@@ -25,4 +26,4 @@ export function preferFiles(texts: Texts, names: Texts, place: string | undefine
 }
 
 const loading = (path: string): string =>
-  `require('node:module').enableCompileCache?.(); require(${JSON.stringify(path)});`;
+  `require('node:module').enableCompileCache?.(); ${IMPORTER} require(${JSON.stringify(path)});`;

@@ -109,6 +109,6 @@ test('from CommonJS', () => {
 });
 
 test('a worker whose heap is full is reported and replaced', () => {
-  const { stdout, stderr } = project.run('heap.mjs', [], { env: { NODE_OPTIONS: '--max-old-space-size=60' } });
+  const { stdout, stderr } = project.run('heap.mjs', [], { execArgv: ['--max-old-space-size=60'] });
   assert.equal(stdout, 'ERR_WORKER_OUT_OF_MEMORY\n1\n', stderr);
 });

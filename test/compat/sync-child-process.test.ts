@@ -24,6 +24,8 @@ const quick = sh('exit 0');
 assert.deepEqual(quick.next(), { done: true, value: { type: 'exit', code: 0 } });
 assert.deepEqual(quick.next(), { done: true, value: undefined });
 assert.equal(collect(sh('kill -9 $$')).signal, 'SIGKILL');
+// A number with two names.
+assert.equal(collect(sh('kill -6 $$')).signal, 'SIGABRT');
 const cat = new SyncChildProcess('cat');
 for (const text of ['one', Buffer.from('two')]) {
   cat.stdin.write(text);

@@ -4,7 +4,6 @@
  *
  *     node test/crash/table.ts [RUNS]
  */
-import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { machineFacts } from '../../bench/harness/machine.ts';
 import { quantile } from '../../bench/harness/stats.ts';
@@ -21,13 +20,16 @@ import {
   type Stillbirth,
   STILLBIRTHS,
 } from './cases.ts';
-import { installRivals, meet, type Rival, RIVALS, withoutFolders } from './rivals.ts';
+import { ORIGINALS } from '../../bench/compat/originals.ts';
+import { replaced, row } from './page.ts';
+import { type Ill, installRivals, meet, withoutFolders } from './rivals.ts';
 
 const RUNS_DEFAULT = 5;
+const RIVALS = ['synckit', 'make-synchronized', 'sync-message-port'] as const;
 const document = new URL('../../docs/faults.md', import.meta.url);
 
 /** What of the victims of the other packages stands for which of our cases, by its title; `bad` is a module. */
-const COUNTERPARTS: Readonly<Record<string, { readonly method: string; readonly bad: string | null }>> = {
+const COUNTERPARTS: Readonly<Record<string, Ill>> = {
   'the module is missing': { method: 'add', bad: 'missing' },
   'the module has a syntax error': { method: 'add', bad: 'syntax' },
   'a module that it imports is missing': { method: 'add', bad: 'import' },
@@ -46,7 +48,6 @@ if (!(Number.isSafeInteger(runs) && runs > 0)) {
 }
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const inTable = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
-const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
 const ms = (value: number): string => (value < 10 ? value.toFixed(1) : value.toFixed(0));
 
 async function cell(run: () => Promise<Measured>): Promise<{ text: string; measured: Measured }> {
@@ -100,19 +101,17 @@ async function measureAll(system: System): Promise<string[]> {
 }
 
 async function meetAll(): Promise<string[]> {
-  const { folder, remove } = installRivals();
-  const names = Object.keys(RIVALS) as Rival[];
+  const { folder, remove } = installRivals(RIVALS);
   const lines = [
-    row(['how it ends', 'here', ...names.map((name) => `${name} ${RIVALS[name]}`)]),
-    row(['---', '---', ...names.map(() => '---')]),
+    row(['how it ends', 'here', ...RIVALS.map((name) => `${name} ${ORIGINALS[name]}`)]),
+    row(['---', '---', ...RIVALS.map(() => '---')]),
   ];
   try {
-    for (const name of names) assert.equal(await meet(folder, name, 'add', null), '**returns** `3`', name);
-    for (const [title, { method, bad }] of Object.entries(COUNTERPARTS)) {
+    for (const [title, ill] of Object.entries(COUNTERPARTS)) {
       const cells: string[] = [];
-      for (const name of names) {
+      for (const name of RIVALS) {
         say(`${title}, ${name}`);
-        cells.push(await meet(folder, name, method, bad));
+        cells.push((await meet(folder, name, ill)).first);
       }
       lines.push(row([title, ours.get(title) ?? '', ...cells].map(inTable)));
     }
@@ -122,19 +121,11 @@ async function meetAll(): Promise<string[]> {
   return lines;
 }
 
-/** Puts lines between the two markers of a name. */
-function replaced(text: string, name: string, lines: readonly string[]): string {
-  const [begin, end] = [`<!-- faults:${name} -->`, `<!-- /faults:${name} -->`];
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`docs/faults.md has no place for '${name}'`);
-  return `${text.slice(0, from)}${begin}\n${lines.join('\n')}\n${text.slice(to)}`;
-}
-
 const { cpu, cores, node } = machineFacts();
 const system = await boot();
 const deaths = await measureAll(system);
 await system.shutdown();
 const machine = `${cpu}, ${cores} cores, Node ${node}; median (worst) of ${runs} in milliseconds.`;
 const rivals = await meetAll();
-const text = replaced(readFileSync(document, 'utf8'), 'deaths', [machine, '', ...deaths]);
-writeFileSync(document, replaced(text, 'rivals', rivals));
+const text = replaced(readFileSync(document, 'utf8'), 'faults:deaths', [machine, '', ...deaths]);
+writeFileSync(document, replaced(text, 'faults:rivals', rivals));

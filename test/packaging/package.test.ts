@@ -104,6 +104,12 @@ assert.throws(() => t.with({ timeout: 50 }).sync.loop(), { code: 'ERR_IPC_TIMEOU
 assert.equal(await t.async.add(1, 2), 3);
 t.sync.say('last');
 `,
+  'before.mjs': 'globalThis.before = (globalThis.before ?? 0) + 1;\n',
+  'asked.mjs': 'export const before = () => globalThis.before;\n',
+  'before-main.mjs': `
+import { task } from 'l3kernel';
+console.log(globalThis.before, task(new URL('./asked.mjs', import.meta.url)).sync.before());
+`,
   'low-main.mjs': `
 import assert from 'node:assert/strict';
 import { boot } from 'l3kernel';
@@ -163,6 +169,7 @@ after(() => rmSync(project, { recursive: true, force: true }));
 
 function run(name: string, args: readonly string[] = []): string {
   const { stdout, stderr, status } = spawnSync(process.execPath, [...args, join(project, name)], {
+    cwd: project,
     encoding: 'utf8',
     timeout: 15_000,
     killSignal: 'SIGKILL',
@@ -181,6 +188,10 @@ test('copies of the package in one agent share one system, in tasks too', () => 
 
 test('tasks are restarted and replaced, and what they say is there when the process ends', () => {
   assert.equal(run('restart-main.mjs'), 'first\nlast');
+});
+
+test('a module that --import names by a path from the working directory is in tasks too', () => {
+  assert.equal(run('before-main.mjs', ['--import', './before.mjs']), '1 1');
 });
 
 test('the low level speaks between the program and a task', () => {

@@ -87,7 +87,6 @@ export class Synchronizer {
   private ask(action: Action, path: Path, args: readonly unknown[] = []): unknown {
     this.runner ??= new Runner(this.module, {
       start: { source: this.source },
-      execArgv: process.execArgv,
       timeout: undefined,
       errors,
     });

@@ -144,7 +144,12 @@ class Input {
   }
 }
 
-const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name as NodeJS.Signals]));
+/** Of the names of a number Node uses the first: SIGABRT, not SIGIOT. */
+const SIGNALS = new Map(
+  Object.entries(constants.signals)
+    .toReversed()
+    .map(([name, number]) => [number, name as NodeJS.Signals]),
+);
 
 /** How a child ended that nobody has taken notice of yet; null while it runs. */
 function exitInProc(pid: number): ExitEvent | null {

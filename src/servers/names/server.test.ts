@@ -16,7 +16,7 @@ import {
 } from '../../layout/task.ts';
 import { nameOf, setName } from '../../user/names.ts';
 import { assertSound, makeTask, root } from '../../../test/support/kernel.ts';
-import { find, list, pass, register, release } from './server.ts';
+import { find, instancesOf, list, pass, poolNamed, register, release } from './server.ts';
 
 afterEach(assertSound);
 
@@ -49,6 +49,23 @@ test('a name that is released is free at once, and stays the label', () => {
   assert.equal(find('store'), null);
   assert.equal(nameOf(a.task), 'store');
   assert.equal(register(b.task, 'store', 1), true);
+});
+
+test('a pool has its name as long as one of its instances lives', () => {
+  const [a, b, c, other] = [makeTask(root.id), makeTask(root.id), makeTask(root.id), makeTask(root.id)];
+  register(a.task, 'pool', 1, a.id);
+  register(b.task, 'pool#2', 1, a.id);
+  // A pool of its own, though it is called so.
+  register(c.task, 'pool#3', 1, c.id);
+  assert.deepEqual(instancesOf(a.id), [a.task, b.task]);
+  assert.equal(find('pool'), a.task);
+  assert.deepEqual([poolNamed('pool', a.task), poolNamed('pool', b.task), poolNamed('pool', c.task)], [a.id, a.id, 0]);
+  assert.deepEqual([poolNamed('pool#2', b.task), poolNamed('pool#3', c.task)], [0, c.id]);
+  release(a.task);
+  assert.equal(find('pool'), b.task);
+  assert.equal(register(other.task, 'pool', 1), false);
+  release(b.task);
+  assert.equal(find('pool'), null);
 });
 
 test('a name that was only set is not found', () => {

@@ -8,8 +8,8 @@
  * instance costs a millisecond. All the state of an instance is its memory and its stack pointer.
  */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { requireFrom } from '../../platform/load.ts';
 import { setImmediate } from '../../platform/timers.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
 import { withFuel } from './fuel.ts';
@@ -83,7 +83,7 @@ function findBinary(script: URL): string {
   for (const place of [script.protocol === 'file:' ? script : null, ...from]) {
     if (place === null) continue;
     try {
-      return createRequire(place).resolve(`${PACKAGE}/${BINARY}`);
+      return requireFrom(place).resolve(`${PACKAGE}/${BINARY}`);
     } catch (error) {
       cause = error;
     }
