@@ -13,7 +13,7 @@
  * end become idle and can be ended.
  */
 import { load, peek } from '#atomics';
-import { ANY_INDEX } from '../layout/params.ts';
+import { ANY_INDEX, TASKS_MAX } from '../layout/params.ts';
 import { TASK_ALIVE, TASK_ID, TASK_STATE } from '../layout/task.ts';
 import { PARKED, TCB_SENT, TCB_STATE, tcbOf, type ThreadId, waiting } from '../layout/tcb.ts';
 import { isShuttingDown } from '../user/agent.ts';
@@ -28,6 +28,7 @@ import {
   startWaiting,
   type Target,
 } from '../rpc/call.ts';
+import { shown } from '../rpc/shown.ts';
 import { type Callers, makeStubs, remoteCallers } from '../rpc/stub.ts';
 import { FOUND, retarget } from '../rpc/successor.ts';
 import { clearInterval, setInterval } from '../platform/timers.ts';
@@ -52,11 +53,13 @@ interface Instance {
 function checked(instances: SpawnOptions['instances']): Required<Instances> {
   const given = typeof instances === 'number' ? { min: instances, max: instances } : instances;
   const { min, max, idle_ms = IDLE_ms } = given ?? { min: 0, max: 0 };
-  if (!Number.isSafeInteger(min) || !Number.isSafeInteger(max) || min < 1 || max < min) {
-    throw new RangeError('instances must be a whole number above 0, or { min, max } with 1 <= min <= max');
+  if (!Number.isSafeInteger(min) || !Number.isSafeInteger(max) || min < 1 || max < min || max > TASKS_MAX) {
+    throw new RangeError(
+      `instances must be a whole number from 1 to ${TASKS_MAX}, or { min, max } with 1 <= min <= max <= ${TASKS_MAX}`,
+    );
   }
   if (!(typeof idle_ms === 'number' && idle_ms > 0)) {
-    throw new RangeError(`instances: idle_ms is ${String(idle_ms)}; it must be milliseconds, above 0`);
+    throw new RangeError(`instances: idle_ms is ${shown(idle_ms)}; it must be milliseconds, above 0`);
   }
   return { min, max, idle_ms: idle_ms as number };
 }
