@@ -87,13 +87,11 @@ function checkList(name: string, value: unknown): void {
   }
 }
 
+/** What is no function in it is left out, so that a module's namespace can be granted. */
 function checkHost(host: unknown): void {
   if (host === undefined) return;
   if (typeof host !== 'object' || host === null || Array.isArray(host)) {
     throw new TypeError(`host is ${shown(host)}; it must be an object of functions`);
-  }
-  for (const [name, fn] of Object.entries(host)) {
-    if (typeof fn !== 'function') throw new TypeError(`host.${name} is ${shown(fn)}; it must be a function`);
   }
 }
 
@@ -108,8 +106,9 @@ function checkResourceLimits(limits: SpawnOptions['resourceLimits']): void {
 }
 
 function checkInstances(instances: SpawnOptions['instances']): void {
-  if (typeof instances === 'number' || instances === undefined) return;
-  checkNested('instances', instances, ['min', 'max', 'idle_ms']);
+  if (typeof instances === 'object' && instances !== null) {
+    checkNested('instances', instances, ['min', 'max', 'idle_ms']);
+  }
 }
 
 /** What can be said of the options of a task before its kind is known. */

@@ -53,11 +53,10 @@ interface Instance {
 function checked(instances: SpawnOptions['instances']): Required<Instances> {
   const given = typeof instances === 'number' ? { min: instances, max: instances } : instances;
   const { min, max, idle_ms = IDLE_ms } = given ?? { min: 0, max: 0 };
-  if (!Number.isSafeInteger(min) || !Number.isSafeInteger(max) || min < 1 || max < min || max > TASKS_MAX) {
-    throw new RangeError(
-      `instances must be a whole number from 1 to ${TASKS_MAX}, or { min, max } with 1 <= min <= max <= ${TASKS_MAX}`,
-    );
+  if (!Number.isSafeInteger(min) || !Number.isSafeInteger(max) || min < 1 || max < min) {
+    throw new RangeError('instances must be a whole number above 0, or { min, max } with 1 <= min <= max');
   }
+  if (max > TASKS_MAX) throw new RangeError(`instances is ${max}; at most ${TASKS_MAX} are possible`);
   if (!(typeof idle_ms === 'number' && idle_ms > 0)) {
     throw new RangeError(`instances: idle_ms is ${shown(idle_ms)}; it must be milliseconds, above 0`);
   }
