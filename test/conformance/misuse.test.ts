@@ -168,6 +168,8 @@ const COMMANDS: [string[], number, RegExp][] = [
   [['ps', 'a', 'b'], 2, /more than one system/],
   [['top', '--count', 'x'], 2, /count/],
   [['top', '--cuont', '1'], 2, /--cuont/],
+  [['bench', 'nope'], 2, /no suite 'nope'/],
+  [['bench', '--jsn'], 2, /--jsn/],
   [['run'], 2, /Usage/],
   [['run', 'nope.ts'], 2, /no file .*nope\.ts/],
   [['run', '.'], 2, /no file/],
