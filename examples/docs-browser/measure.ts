@@ -19,7 +19,7 @@ const seconds_max: Partial<Record<WallName, number>> = { l3kernel: 12, comlink: 
 
 export interface Row {
   name: string;
-  /** Of the whole corpus; estimated when `sample` is given. */
+  /** Of the whole corpus; estimated when `sample` is given; 0 when the sample came to no word. */
   seconds: number;
   calls_per_second: number;
   us_per_call: number;
@@ -97,11 +97,17 @@ async function measure(folder: string, name: WallName, parser: ParserName): Prom
   return JSON.parse(output) as CorpusResult;
 }
 
-function rowOf(result: CorpusResult, direct: CorpusResult): Row {
+/** How many samples the whole is; 0 for a sample that came to no word. */
+const timesMore = (whole: number, sample: number): number => (sample === 0 ? 0 : whole / sample);
+
+/** Exported for the test. */
+export function rowOf(result: CorpusResult, direct: CorpusResult): Row {
   const perCall = result.seconds / result.calls;
   const row: Row = {
     name: titles[result.walls],
-    seconds: result.sample ? (result.seconds * direct.calls_by_part.stem) / result.calls_by_part.stem : result.seconds,
+    seconds: result.sample
+      ? result.seconds * timesMore(direct.calls_by_part.stem, result.calls_by_part.stem)
+      : result.seconds,
     calls_per_second: 1 / perCall,
     us_per_call: perCall * 1e6,
     different: Object.entries(result.digests).filter(([path, digest]) => direct.digests[path] !== digest).length,
@@ -119,7 +125,7 @@ export function tableCells(rows: readonly Row[]): string[][] {
     if (row.error !== undefined) return [row.name, 'failed', '', '', ''];
     return [
       row.name,
-      row.seconds.toFixed(row.seconds < 10 ? 2 : 0) + (row.sample ? ' *' : ''),
+      row.seconds === 0 ? '– *' : row.seconds.toFixed(row.seconds < 10 ? 2 : 0) + (row.sample ? ' *' : ''),
       Math.round(row.calls_per_second).toLocaleString('en'),
       row.us_per_call.toFixed(1),
       index === 0 ? '' : (row.us_per_call - base).toFixed(1),

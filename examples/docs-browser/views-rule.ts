@@ -4,8 +4,8 @@ import type { Ruled, RuleFailure, RuleState } from './rule.ts';
 import { escape, frame } from './views.ts';
 
 const example = `export default function (page) {
-  if (page.headings.length > 40) return 'A long one: ' + page.headings.length + ' headings.';
-  if (/deprecated/i.test(page.text)) return { note: 'Speaks of something deprecated.' };
+  if (page.headings.length > 40) return 'A long one.';
+  if (/deprecated/i.test(page.text)) return { note: 'Deprecated.' };
 }
 `;
 

@@ -14,7 +14,7 @@ import type { BreakKind } from './walls/walls.ts';
 
 export function systemPage(picture: Picture, { synckit, holds }: { synckit: SynckitFates; holds: boolean }): string {
   const body = `<h1>The system at work</h1>
-<p class="lead">Each box is a task in a worker of its own, each arrow says who calls whom, how often and how long a call takes. <span id="connection" role="status">Without its script this page shows one moment; load it again for another.</span></p>
+<p class="lead">Each box is a task behind a wall of its own, each arrow says who calls whom, how often and how long a call takes. <span id="connection" role="status">Without its script this page shows one moment; load it again for another.</span></p>
 ${holds ? `<form class="inline" method="post" action="/system/visitors"><button id="visitors" type="submit">Send visitors for 20 s</button></form>` : `<p class="notice">These walls (${escape(picture.walls)}) cannot be looked into, and would not hold. Start with <code>--walls l3kernel</code>.</p>`}
 <figure id="picture" class="picture" aria-hidden="true" hidden></figure>
 ${tasksTable(picture.tasks)}

@@ -131,9 +131,12 @@ export async function bench(words: readonly string[]): Promise<number> {
     return 0;
   }
   if (flags.report !== undefined && suiteName === undefined) return report(flags.report);
-  const runName = SUITES[suiteName ?? ''];
+  const runName = Object.hasOwn(SUITES, suiteName ?? '') ? SUITES[suiteName!] : undefined;
   const seconds = Number(flags.seconds ?? 1);
   if (!(seconds > 0)) return complain(`l3 bench: --seconds ${flags.seconds} is no time\n`);
+  if (suiteName !== undefined && runName === undefined) {
+    return complain(`l3 bench: there is no suite '${suiteName}'\n${USAGE}`);
+  }
   if (suiteName === undefined || runName === undefined || flags.report !== undefined) return complain(USAGE);
   const url = suiteUrl(suiteName);
   if (url === undefined) return complain(OUTSIDE);

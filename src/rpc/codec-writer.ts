@@ -179,6 +179,9 @@ function reserve(position: number, byteCount: number): void {
   if (position + byteCount > outLimit) grow(position, byteCount);
 }
 
+/** A path is read by people: a long one is shown by its ends. */
+const PATH_MAX = 200;
+
 function currentPath(depth: number): string {
   let path = rootName;
   for (let i = 0; i < depth; i++) {
@@ -193,7 +196,8 @@ function currentPath(depth: number): string {
     else if (/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key)) path += `.${key}`;
     else path += /^(0|[1-9]\d{0,9})$/.test(key) ? `[${key}]` : `[${JSON.stringify(key)}]`;
   }
-  return path;
+  if (path.length <= PATH_MAX) return path;
+  return `${path.slice(0, PATH_MAX / 2)}…${path.slice(-PATH_MAX / 2)}`;
 }
 
 function refuse(what: string, depth: number): never {

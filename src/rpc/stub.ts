@@ -8,6 +8,7 @@ import { callAsync, callSync, callSyncBytes, type Options, type Target } from '.
 import { contextCapturer, METHOD_CONTEXT } from './context.ts';
 import { noSuchMethod } from './ipc-error.ts';
 import { type Exports, METHOD_FIRST } from './serve.ts';
+import { shown } from './shown.ts';
 import { openAsync, openSync } from './streams.ts';
 import type { CallOptions, Stubs } from './types.ts';
 
@@ -28,14 +29,18 @@ export type Caller = (
 export function completeOptions(options: CallOptions, inherited: Options): Options {
   const { timeout, signal, batch, borrow = false, into } = options;
   if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) {
-    throw new RangeError(`timeout is ${String(timeout)}; it must be milliseconds, 0 or more`);
+    throw new RangeError(`timeout is ${shown(timeout)}; it must be a number of milliseconds, 0 or more`);
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`signal is ${shown(signal)}; it must be an AbortSignal`);
+  }
   if (batch !== undefined && !(Number.isSafeInteger(batch) && batch > 0 && batch <= BATCH_MAX)) {
-    throw new RangeError(`batch is ${String(batch)}; it must be a whole number from 1 to ${BATCH_MAX}`);
+    throw new RangeError(`batch is ${shown(batch)}; it must be a whole number from 1 to ${BATCH_MAX}`);
   }
-  if (typeof borrow !== 'boolean') throw new TypeError(`borrow is ${String(borrow)}; it must be true or false`);
-  if (into !== undefined && !(into instanceof Uint8Array)) throw new TypeError('into must be a Uint8Array');
+  if (typeof borrow !== 'boolean') throw new TypeError(`borrow is ${shown(borrow)}; it must be true or false`);
+  if (into !== undefined && !(into instanceof Uint8Array)) {
+    throw new TypeError(`into is ${shown(into)}; it must be a Uint8Array`);
+  }
   return {
     timeout_ms: timeout === undefined ? inherited.timeout_ms : limitOf(timeout),
     signal: signal ?? inherited.signal,

@@ -13,9 +13,11 @@
  * end become idle and can be ended.
  */
 import { peek } from '#atomics';
+import { TASKS_MAX } from '../layout/params.ts';
 import { TCB_SENT, tcbOf } from '../layout/tcb.ts';
 import { isShuttingDown } from '../user/agent.ts';
 import { type Pool, startWaiting, type Target } from '../rpc/call.ts';
+import { shown } from '../rpc/shown.ts';
 import { makeStubs } from '../rpc/stub.ts';
 import { clearInterval, setInterval } from '../platform/timers.ts';
 import type { Instances, SpawnOptions, TaskExit } from '../rpc/types.ts';
@@ -41,8 +43,9 @@ function checked(instances: SpawnOptions['instances']): Required<Instances> {
   if (!Number.isSafeInteger(min) || !Number.isSafeInteger(max) || min < 1 || max < min) {
     throw new RangeError('instances must be a whole number above 0, or { min, max } with 1 <= min <= max');
   }
+  if (max > TASKS_MAX) throw new RangeError(`instances is ${max}; at most ${TASKS_MAX} are possible`);
   if (!(typeof idle_ms === 'number' && idle_ms > 0)) {
-    throw new RangeError(`instances: idle_ms is ${String(idle_ms)}; it must be milliseconds, above 0`);
+    throw new RangeError(`instances: idle_ms is ${shown(idle_ms)}; it must be milliseconds, above 0`);
   }
   return { min, max, idle_ms: idle_ms as number };
 }

@@ -77,6 +77,7 @@ import { setContext } from '../rpc/context.ts';
 import { IpcError } from '../rpc/ipc-error.ts';
 import { type Exports, METHOD_DESCRIBE } from '../rpc/serve.ts';
 import { openServer } from '../rpc/server.ts';
+import { shown } from '../rpc/shown.ts';
 import { type Callers, completeOptions, makeStubs, REFUSED } from '../rpc/stub.ts';
 import type {
   BootOptions,
@@ -93,6 +94,7 @@ import type {
 } from '../rpc/types.ts';
 import { defaultTimeout_ms, setDefaultTimeout } from './here.ts';
 import type { HostedTask, Start, Starting, TaskHost } from './host.ts';
+import { checkBoot, checkChoice, checkName, checkSpawn, refuseUnknown, SPAWN_OPTIONS } from './checks.ts';
 import { awaitTaskId, canJoin, join, outlives } from './guest.ts';
 import { endLocals, localCallers, localHost } from './local.ts';
 import { findModule, nameFrom } from './module.ts';
@@ -107,49 +109,18 @@ import { checkHouse, isLiveGuest, openHouse, request, setLog, supervisorEnded } 
 import { endWorkers, launchOf, someLoopLives, workerHost } from './worker.ts';
 import { setImmediate, setTimeout } from '../platform/timers.ts';
 
-const HOSTS: Record<string, TaskHost> = { worker: workerHost, local: localHost, wasm: wasmHost };
+const HOSTS: ReadonlyMap<string, TaskHost> = new Map([
+  ['worker', workerHost],
+  ['local', localHost],
+  ['wasm', wasmHost],
+]);
 /** How often the process looks whether a worker's loop still has work, when nothing else keeps it alive. */
 const LOOP_PERIOD_ms = 50;
-const SPAWN_OPTIONS = [
-  'kind',
-  'name',
-  'restart',
-  'timeout',
-  'onTimeout',
-  'concurrency',
-  'instances',
-  'host',
-  'args',
-  'env',
-  'resourceLimits',
-  'execArgv',
-  'thread',
-  'memory',
-  'limits',
-  'imports',
-  'wasi',
-  'engine',
-  'modules',
-  'console',
-];
-const RESTARTS = [undefined, 'never', 'on-failure', 'always'];
-const THREADS = [undefined, 'passive', 'jspi', 'worker'];
-const ON_TIMEOUT = [undefined, 'keep', 'kill'];
 const CALL_OPTIONS = ['timeout', 'signal', 'borrow', 'into', 'batch'];
-const ENGINES = [undefined, 'quickjs'];
-const BOOT_OPTIONS = ['timeout', 'limits', 'handover', 'log', 'context'];
 
 let system: KernelSystem | null = null;
 /** Loaded by the first of them. */
 let sandboxes: Sandboxes | null = null;
-
-function refuseUnknown(what: string, options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      throw new TypeError(`${what}: there is no option '${name}'; the options are ${known.join(', ')}`);
-    }
-  }
-}
 
 const inherited = (): Options => plainOptions(defaultTimeout_ms);
 
@@ -210,13 +181,6 @@ function presentId(target: Target): ThreadId {
   return target.id === 0 && peek(last + TASK_ID) === target.taskId ? (peek(last + TASK_SERVER) as ThreadId) : target.id;
 }
 
-/** Throws for a choice that is not among the possible ones. */
-function checkChoice(name: string, value: string | undefined, choices: readonly (string | undefined)[]): void {
-  if (choices.includes(value)) return;
-  const known = choices.filter((choice) => choice !== undefined).map((choice) => `'${choice}'`);
-  throw new TypeError(`${name} is ${String(value)}; it must be one of ${known.join(', ')}`);
-}
-
 /** `L3_KIND=local`: every worker is a local task instead, so that a debugger, or a stack, has all in one thread. */
 const isForced = process.env['L3_KIND'] === 'local';
 /** Marks the options of the drop-ins' own tasks, which are made of waiting for another thread. */
@@ -224,7 +188,6 @@ const OWN = Symbol.for('l3kernel.own');
 
 /** Kind of a task. A wasm module whose thread is a worker is of that kind. */
 function kindOf(module: URL, options: SpawnOptions & { readonly [OWN]?: boolean }): TaskKind {
-  checkChoice('thread', options.thread, THREADS);
   const isGuest = options.engine !== undefined || isWasm(module);
   const stated = options.kind ?? (isGuest ? 'wasm' : 'worker');
   const kind = stated === 'wasm' && options.thread === 'worker' ? 'worker' : stated;
@@ -251,24 +214,16 @@ const alone = (holds: boolean): Hosting => ({ holds, pool: null, label: '', pool
 
 /** Makes the records of a new task. Throws ERR_IPC_LIMIT or, for a taken name, ERR_IPC_SPAWN_FAILED. */
 function prepare(url: URL | string, options: SpawnOptions, { holds, pool, label, poolId }: Hosting): Prepared {
-  refuseUnknown('spawn()', options, SPAWN_OPTIONS);
   if (!isAttached() || isShuttingDown()) throw new IpcError('ERR_IPC_SHUTDOWN', 'the system is shutting down');
   completeOptions({ timeout: options.timeout }, inherited());
-  const { concurrency } = options;
-  if (concurrency !== undefined && !(Number.isSafeInteger(concurrency) && concurrency > 0)) {
-    throw new RangeError(`concurrency is ${String(concurrency)}; it must be a whole number above 0`);
-  }
-  checkChoice('restart', options.restart, RESTARTS);
-  checkChoice('onTimeout', options.onTimeout, ON_TIMEOUT);
-  checkChoice('engine', options.engine, ENGINES);
   const module = findModule(url);
   const isSandbox = options.engine !== undefined;
   const kind = kindOf(module, options);
-  const host = isSandbox && kind === 'wasm' ? (sandboxes ??= loadSandboxes()).scriptHost : HOSTS[kind];
+  const host = isSandbox && kind === 'wasm' ? (sandboxes ??= loadSandboxes()).scriptHost : HOSTS.get(kind);
   if (host === undefined) {
     throw new IpcError(
       'ERR_IPC_SPAWN_FAILED',
-      `there is no task kind '${kind}'; the kinds are ${Object.keys(HOSTS).join(', ')}`,
+      `there is no task kind ${shown(kind)}; the kinds are ${[...HOSTS.keys()].join(', ')}`,
     );
   }
   if (kind !== 'worker' && !isSandbox && options.onTimeout === 'kill' && !isForced) {
@@ -346,6 +301,7 @@ const handle = (hosted: HostedTask, options: SpawnOptions): TaskHandle =>
   new TaskHandle(hosted, completeOptions({ timeout: options.timeout }, inherited()));
 
 function startSync(url: URL | string, options: SpawnOptions, holds = true): TaskHandle {
+  checkSpawn(options);
   if (isPool(url, options)) return handle(poolOf(url, options, holds).wait(), options);
   const { host, start } = prepare(url, options, alone(holds));
   return named(start, () => handle(host.startSync(start), options));
@@ -359,6 +315,7 @@ interface Begun {
 }
 
 function begin(url: URL | string, options: SpawnOptions, holds = true): Begun {
+  checkSpawn(options);
   const starting = isPool(url, options) ? poolOf(url, options, holds) : beginOne(url, options, alone(holds));
   let made: TaskHandle | null = null;
   const make = (hosted: HostedTask): TaskHandle => (made ??= handle(hosted, options));
@@ -382,7 +339,6 @@ const isPool = (url: URL | string, options: SpawnOptions): boolean =>
 
 /** A pool: the first of its instances has its name, the others that name with a number. */
 function poolOf(url: URL | string, options: SpawnOptions, holds: boolean): Starting {
-  refuseUnknown('spawn()', options, SPAWN_OPTIONS);
   const name = options.name ?? nameFrom(findModule(url));
   const poolId = { value: 0 };
   return startPool(name, options, (pool, number) =>
@@ -423,6 +379,7 @@ class KernelSystem implements System {
   }
 
   cancel(threadId: ThreadId): boolean {
+    if (typeof threadId !== 'number') throw new TypeError(`cancel() takes a thread id, not ${shown(threadId)}`);
     return cancelWait(threadId);
   }
 
@@ -526,7 +483,7 @@ function stayForLoops(): void {
 
 /** Starts a kernel, or gives the one this agent belongs to. */
 export function bootSync(options: BootOptions = {}): System {
-  refuseUnknown('boot()', options, BOOT_OPTIONS);
+  checkBoot(options);
   const { timeout_ms } = completeOptions({ timeout: options.timeout }, plainOptions(NEVER));
   if (options.context !== undefined) setContext(options.context);
   if (system !== null) return system;
@@ -607,6 +564,8 @@ class LazyTask implements Task {
 
   with(options: CallOptions): Stubs {
     if (this.started !== null) return this.started.with(options);
+    refuseUnknown('with()', options, CALL_OPTIONS);
+    completeOptions(options, inherited());
     let stubs: Stubs | null = null;
     return {
       sync: lazyStub((name, args) => invoke((stubs ??= this.task().with(options)).sync, name, args)),
@@ -701,19 +660,20 @@ function lazyStub(call: (name: string, args: unknown[]) => unknown): Record<stri
 const NOT_SHARED = ['name', 'host', 'imports', 'instances', 'memory', 'wasi'];
 
 export function task(url: URL | string, options: TaskOptions = {}): Task {
+  refuseUnknown('task()', options, ['shared', ...SPAWN_OPTIONS]);
   const { shared } = options;
   if (shared === undefined) return new LazyTask(url, options);
-  if (typeof shared !== 'string' || shared === '') throw new TypeError('shared must be a name');
+  checkName('shared', shared);
   const odd = NOT_SHARED.find((name) => Object.hasOwn(options, name));
   if (odd !== undefined) throw new TypeError(`task(): '${odd}' has no meaning for a shared task`);
-  checkChoice('kind', options.kind, [undefined, 'worker']);
+  checkChoice('kind', options.kind, ['worker']);
   // Now, so that the workers which are started from here on find the system.
   if (isMainThread && !isForced && !(isAttached() && isShuttingDown())) {
     bootSync();
     openHouse();
   }
   const { shared: _, ...own } = options;
-  refuseUnknown('task()', own, SPAWN_OPTIONS);
+  checkSpawn(own);
   return new LazyTask(url, { restart: 'on-failure', ...options });
 }
 
@@ -724,8 +684,6 @@ function requestShared(url: URL | string, { shared, ...options }: TaskOptions): 
     if (names.find(name) === null) startSync(url, { ...options, name }, false);
     return;
   }
-  checkChoice('restart', options.restart, RESTARTS);
-  checkChoice('onTimeout', options.onTimeout, ON_TIMEOUT);
   if (!isAttached() || isShuttingDown()) throw new IpcError('ERR_IPC_SHUTDOWN', 'the system is shutting down');
   openHouse();
   checkHouse(name);
@@ -789,7 +747,7 @@ interface Found {
 function find(name: string): Found {
   const record = names.find(name);
   if (record === null)
-    throw new IpcError('ERR_IPC_NO_SUCH_THREAD', `no task is registered as '${name}'`, { task: name });
+    throw new IpcError('ERR_IPC_NO_SUCH_THREAD', `no task is registered as ${shown(name)}`, { task: name });
   const taskId = peek(record + TASK_ID) as TaskId;
   const kind = KINDS[peek(record + TASK_KIND)] as TaskKind;
   const poolId = names.poolNamed(name, record);
@@ -834,6 +792,7 @@ function lookUp(name: string, options: SpawnOptions = {}): TaskHandle {
 }
 
 export function lookup(name: string): Task {
+  if (typeof name !== 'string') throw new TypeError(`lookup() takes the name of a task, not ${shown(name)}`);
   if (!isAttached() && canJoin()) bootSync();
   if (!isAttached()) throw new IpcError('ERR_IPC_NO_SUCH_THREAD', 'this thread belongs to no system; boot() one first');
   return lookUp(name);

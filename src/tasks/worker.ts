@@ -187,7 +187,9 @@ function launch(start: Start, spawner: number): Running {
 
 function spawnFailed(start: Start, cause: unknown): IpcError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new IpcError('ERR_IPC_SPAWN_FAILED', `task '${start.name}' did not start: ${why}`, {
+  // A wasm task in a worker has said so itself.
+  const said = `task '${start.name}' did not start: `;
+  return new IpcError('ERR_IPC_SPAWN_FAILED', why.startsWith(said) ? why : said + why, {
     phase: 'spawn',
     task: start.name,
     cause,

@@ -13,6 +13,7 @@ import * as slow from '../kernel/ipc-slow.ts';
 import { isPassiveHere, callPassive } from '../kernel/dispatch.ts';
 import { incoming, outgoing, stated } from '../kernel/transfer.ts';
 import {
+  METHOD_MAX,
   CALL,
   NEVER,
   R_CUT,
@@ -51,6 +52,12 @@ function current(): Tcb {
   return agent.current;
 }
 
+/** A timeout that is no number would never be over. */
+function checkTimeout(timeout_ms: number): void {
+  if (timeout_ms >= NEVER) return;
+  throw new RangeError(`a timeout is ${String(timeout_ms)}; it must be milliseconds, or NEVER (${NEVER})`);
+}
+
 /** The current thread, for an operation that blocks it. */
 function blocking(): Tcb {
   const self = current();
@@ -65,9 +72,11 @@ function blocking(): Tcb {
  * partner's to interpret.
  */
 function makeTag(words: number, strings = 0, method = 0): number {
-  if (words > MESSAGE_WORDS || strings > STRINGS_MAX) {
+  if (!(words >= 0 && words <= MESSAGE_WORDS && strings >= 0 && strings <= STRINGS_MAX)) {
     throw new RangeError(`a message has at most ${MESSAGE_WORDS} words and ${STRINGS_MAX} strings`);
   }
+  if (!(method >= 0 && method <= METHOD_MAX))
+    throw new RangeError(`method is ${method}; it must be 0 to ${METHOD_MAX}`);
   return words | (strings << TAG_STRING_SHIFT) | (method << TAG_METHOD_SHIFT);
 }
 
@@ -75,6 +84,8 @@ function makeTag(words: number, strings = 0, method = 0): number {
 function call(to: ThreadId, tag: number, sendTimeout_ms = NEVER, receiveTimeout_ms = NEVER): Result {
   if (isPassiveHere(to)) return callPassive(current(), to, tag | CALL);
   registers[R_CUT] = 0;
+  checkTimeout(sendTimeout_ms);
+  checkTimeout(receiveTimeout_ms);
   const self = blocking();
   if (isGeneratorThread(to)) return sendToThread(self, to, tag | CALL, sendTimeout_ms, receiveTimeout_ms);
   return fast.call(self, to, ANY_INDEX, tag | CALL, sendTimeout_ms, receiveTimeout_ms);
@@ -82,12 +93,14 @@ function call(to: ThreadId, tag: number, sendTimeout_ms = NEVER, receiveTimeout_
 
 /** Sends the message of the registers to `to` and waits until it is taken. */
 function send(to: ThreadId, tag: number, timeout_ms = NEVER): Result {
+  checkTimeout(timeout_ms);
   const self = blocking();
   return isGeneratorThread(to) ? sendToThread(self, to, tag, timeout_ms, NEVER) : slow.send(self, to, tag, timeout_ms);
 }
 
 /** Waits for a message of `from`, or of anybody when it is 0. */
 function receive(from: ThreadId | 0 = 0, timeout_ms = NEVER): Result {
+  checkTimeout(timeout_ms);
   const self = blocking();
   if (from !== 0 && isGeneratorThread(from)) return receiveFromThread(self, from, timeout_ms);
   return slow.receive(self, from, timeout_ms);
@@ -95,6 +108,7 @@ function receive(from: ThreadId | 0 = 0, timeout_ms = NEVER): Result {
 
 /** Answers the call `sequence` of `to` with the registers and waits for the next message of anybody. */
 function replyAndReceive(to: ThreadId, sequence: number, tag: number, timeout_ms = NEVER): Result {
+  checkTimeout(timeout_ms);
   registers[R_CUT] = 0;
   return fast.replyAndReceive(blocking(), to, sequence, tag | REPLY, timeout_ms);
 }
@@ -117,6 +131,7 @@ const cutBytes = (): number => registers[R_CUT]!;
 /** States string item `i` of the next message: these bytes, which must stay unchanged until the operation ends. */
 function setString(i: number, item: Uint8Array): void {
   if (!(i >= 0 && i < STRINGS_MAX)) throw new RangeError(`a message has string items 0 to ${STRINGS_MAX - 1}`);
+  if (!(item instanceof Uint8Array)) throw new TypeError('setString() takes a Uint8Array; a text needs a TextEncoder');
   outgoing[i] = item;
   registers[R_STRING + i] = item.length;
 }
@@ -141,6 +156,9 @@ function stringAt(i: number): Uint8Array {
  * (result CUT). Without buffers they stay in the window.
  */
 function acceptInto(buffers: readonly Uint8Array[]): void {
+  if (!Array.isArray(buffers) || !buffers.every((buffer) => buffer instanceof Uint8Array)) {
+    throw new TypeError('acceptInto() takes an array of Uint8Arrays');
+  }
   const tcb = current();
   stated.length = 0;
   stated.push(...buffers.slice(0, STRINGS_MAX));

@@ -65,7 +65,7 @@ for (const kind of ['worker', 'local'] as const) {
     const shared = new Uint8Array(new SharedArrayBuffer(8));
     t.with({ into: shared }).sync.make(8, 4);
     assert.equal(shared[7], 4);
-    assert.throws(() => t.with({ into: [] as never }), /into must be a Uint8Array/);
+    assert.throws(() => t.with({ into: [] as never }), /into is an array; it must be a Uint8Array/);
     assert.throws(() => t.with({ borrow: 1 as never }), /borrow is 1; it must be true or false/);
     // What a stream yields is the stream's.
     const steps = [...t.with({ into: buffer, borrow: true }).sync.parts(new Uint8Array([1, 2]))];

@@ -105,8 +105,8 @@ systemTest('options that a shared task cannot have are refused', () => {
   const url = fixture('shared.ts');
   assert.throws(() => task(url, { shared: 'store', host: {} }), /'host' has no meaning for a shared task/);
   assert.throws(() => task(url, { shared: 'store', name: 'x' }), /'name'/);
-  assert.throws(() => task(url, { shared: 'store', kind: 'local' }), /kind is local/);
-  assert.throws(() => task(url, { shared: '' }), /must be a name/);
+  assert.throws(() => task(url, { shared: 'store', kind: 'local' }), /kind is 'local'/);
+  assert.throws(() => task(url, { shared: '' }), /must be a text that is not empty/);
 });
 
 systemTest('boot in a thread that is no task attaches to the system of the process', async (system) => {

@@ -151,7 +151,15 @@ function draw(picture, isNarrow) {
       svg('title'),
       svg('rect', { x: left, y: top, width: w, height: h, rx: 10 }),
       svg('circle', { cx: left + (isNarrow ? 11 : 17), cy: top + (isNarrow ? 18 : 20), r: isNarrow ? 3.5 : 4.5 }),
-      svg('text', { class: 'name', x: left + (isNarrow ? 19 : 28), y: top + (isNarrow ? 22 : 25) }, name),
+      svg(
+        'text',
+        {
+          class: name.length > 8 ? 'name long' : 'name',
+          x: left + (isNarrow ? 19 : 28),
+          y: top + (isNarrow ? 22 : 25),
+        },
+        name,
+      ),
       svg('text', { class: 'state', x: left + (isNarrow ? 8 : 13), y: top + (isNarrow ? 39 : 46) }),
       svg('text', { class: 'served', x: left + (isNarrow ? 8 : 13), y: top + (isNarrow ? 55 : 65) }),
     );

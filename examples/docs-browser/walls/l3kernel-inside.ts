@@ -15,7 +15,7 @@ export const loop_time_max_ms = 500;
 /** Who kills waits until the victim is at work. */
 const before_kill_ms = 50;
 /** A net under the supervisor, which ends all of these far earlier. */
-const break_time_max_ms = 10_000;
+const break_time_max_ms = 30_000;
 
 export function openInside(tasks: Tasks, account: Account, noteBlocks: (page: Page) => Page): Inside {
   return {

@@ -6,6 +6,7 @@ import { METHOD_DESCRIBE, METHOD_FIRST } from '../../rpc/serve.ts';
 import { NEVER, PEER_GONE } from '../../layout/message.ts';
 import { failure } from '../../rpc/failure.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
+import { shown } from '../../rpc/shown.ts';
 import { type Caller, type Callers, makeStubsFrom } from '../../rpc/stub.ts';
 import type { HostedTask, Start, TaskHost } from '../host.ts';
 import type { ThreadId } from '../../layout/tcb.ts';
@@ -57,6 +58,9 @@ function checkOptions({ options }: Start): void {
   if (thread === 'jspi') throw new TypeError("a sandbox has no thread: 'jspi'; it may be 'passive' or 'worker'");
   if (modules !== undefined && typeof modules !== 'function' && (typeof modules !== 'object' || modules === null)) {
     throw new TypeError('modules must be an object of texts by name, or a function that gives them');
+  }
+  for (const [name, text] of typeof modules === 'object' ? Object.entries(modules) : []) {
+    if (typeof text !== 'string') throw new TypeError(`modules: '${name}' is ${shown(text)}; it must be a text`);
   }
   if (console !== undefined && console !== 'inherit' && console !== 'ignore' && typeof console !== 'function') {
     throw new TypeError(`console is ${String(console)}; it must be 'inherit', 'ignore' or a function`);

@@ -8,6 +8,7 @@ import { isMainThread } from 'node:worker_threads';
 import { UPCALL_DEPTH_MAX } from '../../layout/params.ts';
 import type { SpawnOptions } from '../../rpc/types.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
+import { checkNested } from '../checks.ts';
 import { type Bounds, excessOf, limited, type Shape, shapeOf } from './shape.ts';
 import { type TaskBounds, UNLIMITED } from './record.ts';
 import { heedful } from './interrupts.ts';
@@ -34,6 +35,8 @@ const cache = new Map<string, Compiled>();
 
 /** Throws a RangeError for a bad option. */
 export function boundsOf({ memory, limits }: Pick<SpawnOptions, 'memory' | 'limits'>): Bounds {
+  checkNested('memory', memory, ['pages']);
+  checkNested('limits', limits, ['table', 'depth', 'messages', 'time']);
   const pages = memory?.pages ?? PAGES_DEFAULT;
   if (!(Number.isSafeInteger(pages) && pages >= 0 && pages <= PAGES_MAX)) {
     throw new RangeError(`memory.pages is ${String(pages)}; it must be a whole number from 0 to ${PAGES_MAX}`);

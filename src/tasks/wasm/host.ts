@@ -8,7 +8,10 @@ import { NEVER, PEER_GONE } from '../../layout/message.ts';
 import type { Options } from '../../rpc/call.ts';
 import { abortedError, failure } from '../../rpc/failure.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
+import { shown } from '../../rpc/shown.ts';
 import { type Caller, type Callers, makeStubsFrom } from '../../rpc/stub.ts';
+import type { SpawnOptions, WasiFiles } from '../../rpc/types.ts';
+import { checkNested } from '../checks.ts';
 import type { HostedTask, Start, TaskHost } from '../host.ts';
 import { pathOf } from './apart.ts';
 import { boundsOf, compile, taskBoundsOf } from './compile.ts';
@@ -58,11 +61,29 @@ function filesOf({ options: { wasi }, spawn }: Start): Files | null {
   return { names: Object.keys(wasi.preopens), server };
 }
 
+function checkFiles(wasi: WasiFiles): void {
+  checkNested('wasi', wasi, ['preopens', 'readOnly']);
+  for (const [name, path] of Object.entries(wasi.preopens)) {
+    if (typeof path === 'string' || path instanceof URL) continue;
+    throw new TypeError(`wasi.preopens: '${name}' is ${shown(path)}; it must be the path or the url of a directory`);
+  }
+}
+
+function checkImports(imports: SpawnOptions['imports'] = {}): object {
+  if (typeof imports === 'object' && imports !== null) return imports;
+  throw new TypeError(`imports is ${shown(imports)}; it must be an object with a task or functions for each module`);
+}
+
 function checkOptions({ options }: Start): void {
   const { wasi = 'none' } = options;
   const isFiles = typeof wasi === 'object' && wasi !== null && typeof wasi.preopens === 'object';
   if (wasi !== 'none' && wasi !== 'stdio' && !isFiles) {
     throw new TypeError("wasi must be 'none', 'stdio' or { preopens: { '/name': 'directory' } }");
+  }
+  if (typeof wasi === 'object') checkFiles(wasi);
+  for (const [module, source] of Object.entries(checkImports(options.imports))) {
+    if (typeof source === 'object' && source !== null) continue;
+    throw new TypeError(`imports.${module} is ${shown(source)}; it must be a task, or an object of functions`);
   }
   for (const name of ['args', 'env', 'resourceLimits', 'execArgv', 'onTimeout'] as const) {
     if (options[name] !== undefined) throw new TypeError(`a wasm task has no option '${name}'`);
