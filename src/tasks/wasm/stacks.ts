@@ -167,6 +167,7 @@ export function callLater(
   return new Promise((resolve, reject) => {
     // One that has faulted may be restarted: the call waits for that.
     if (task.ended !== null) throw gone(task, signature.name);
+    if (signal?.aborted === true) throw abortedError(calling, signal);
     checkArguments(task.target.name, signature, args);
     if (!isRemote && !sameClan(agent.current, task.tcb)) throw failure(DENIED, calling);
     let timer: NodeJS.Timeout | undefined;
