@@ -33,6 +33,8 @@ export type Need =
   | 'concurrency'
   /** Its own id and its caller's. */
   | 'ids'
+  /** Callers whose side of a call is not that of another kind. */
+  | 'ownStubs'
   /** `here` and `lookup`. */
   | 'here';
 
@@ -61,6 +63,7 @@ export interface Kind {
 
 const inSandbox = 'a sandbox sees the language and what it was granted';
 const onStack = "it runs on its caller's stack";
+const ofWorker = 'its callers are those of any worker';
 const numbersAndBytes = 'its functions are over numbers, strings and bytes';
 const ownLoop = 'it has no event loop';
 const passiveWaits = 'a passive thread waits for nothing but its callees';
@@ -189,6 +192,7 @@ export const kinds = {
     kind: 'worker',
     lacks: {
       ...lacksOfWasm,
+      ownStubs: ofWorker,
       concurrency: 'one activation at a time is all',
       ids: 'they are those of the wasm task within the worker',
     },
@@ -220,7 +224,7 @@ export const kinds = {
   'sandbox worker': {
     name: 'sandbox, worker',
     kind: 'worker',
-    lacks: lacksOfSandbox,
+    lacks: { ...lacksOfSandbox, ownStubs: ofWorker },
     ownTurns: true,
     overlaps: true,
     takesConcurrency: true,

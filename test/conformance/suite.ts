@@ -151,7 +151,7 @@ function callTests(kind: Kind): void {
     assert.equal(back.again, back.shared);
   });
 
-  check(kind, [], 'an argument is copied when the call is made', async (system) => {
+  check(kind, ['ownStubs'], 'an argument is copied when the call is made', async (system) => {
     const t = await kind.spawn(system);
     const list = has(kind, 'objects') ? [1] : new Uint8Array([1]);
     const echo = echoOf(kind, list);
@@ -205,7 +205,7 @@ function callTests(kind: Kind): void {
 }
 
 function stubTests(kind: Kind): void {
-  check(kind, [], "stubs are plain functions of an object without a prototype's names", async (system) => {
+  check(kind, ['ownStubs'], "stubs are plain functions of an object without a prototype's names", async (system) => {
     const t = await kind.spawn(system);
     const { add } = t.sync;
     assert.equal(add(2, 3), 5);
@@ -219,7 +219,7 @@ function stubTests(kind: Kind): void {
     assert.doesNotThrow(() => String(Object.keys(t.sync)));
   });
 
-  check(kind, [], 'a misspelt method names the exports', async (system) => {
+  check(kind, ['ownStubs'], 'a misspelt method names the exports', async (system) => {
     const t = await kind.spawn(system, { name: 'speller' });
     const error = thrownBy(() => t.sync.ad(1, 2));
     assert.ok(error instanceof IpcError);
@@ -227,7 +227,7 @@ function stubTests(kind: Kind): void {
     assert.match(error.message, /'speller'.*'ad'.*did you mean 'add'.*addLater/s);
   });
 
-  check(kind, [], 'with() refuses what is no option', async (system) => {
+  check(kind, ['ownStubs'], 'with() refuses what is no option', async (system) => {
     const t = await kind.spawn(system);
     assert.throws(() => t.with({ timeout: -1 }), RangeError);
     assert.throws(() => t.with({ timeout: 'soon' as never }), RangeError);
@@ -329,7 +329,7 @@ function errorTests(kind: Kind): void {
 const oneAtATime = (kind: Kind): SpawnOptions => (kind.takesConcurrency ? { concurrency: 1 } : {});
 
 function limitTests(kind: Kind): void {
-  check(kind, [], 'a signal aborted before the call', async (system) => {
+  check(kind, ['ownStubs'], 'a signal aborted before the call', async (system) => {
     const t = await kind.spawn(system);
     const reason = new Error('changed my mind');
     const stubs = t.with({ signal: AbortSignal.abort(reason) });
@@ -399,7 +399,7 @@ function limitTests(kind: Kind): void {
     assert.equal(t.sync.add(3, 4), 7);
   });
 
-  check(kind, [], 'a timeout in time leaves the call alone', async (system) => {
+  check(kind, ['ownStubs'], 'a timeout in time leaves the call alone', async (system) => {
     const t = await kind.spawn(system, { timeout: 5000 });
     for (let i = 0; i < 200; i++) {
       assert.equal(t.sync.add(i, 1), i + 1);
@@ -451,7 +451,7 @@ function limitTests(kind: Kind): void {
     assert.equal(await t.with({ timeout: 10_000 }).async.add(1, 2), 3);
   });
 
-  check(kind, ['apart'], 'timeout 0 asks without waiting', async (system) => {
+  check(kind, ['apart', 'ownStubs'], 'timeout 0 asks without waiting', async (system) => {
     const t = await kind.spawn(system);
     const now = t.with({ timeout: 0 });
     const burning = t.async.burn(80);
@@ -467,14 +467,14 @@ function limitTests(kind: Kind): void {
     assert.equal(await now.async.add(1, 2), 3);
   });
 
-  check(kind, ['apart', 'waits'], 'timeout 0 does not wait in the heap either', async (system) => {
+  check(kind, ['apart', 'waits', 'ownStubs'], 'timeout 0 does not wait in the heap either', async (system) => {
     const t = await kind.spawn(system);
     const pending = Array.from({ length: 100 }, () => t.async.addSlowly(1, 2, kind.overlaps ? 50 : 5));
     assert.equal((await rejectionOf(t.with({ timeout: 0 }).async.add(1, 2))).code, 'ERR_IPC_TIMEOUT');
     await Promise.all(pending);
   });
 
-  check(kind, ['waits'], 'a timeout ends calls that wait in the heap', async (system) => {
+  check(kind, ['waits', 'ownStubs'], 'a timeout ends calls that wait in the heap', async (system) => {
     const t = await kind.spawn(system, oneAtATime(kind));
     const timed = t.with({ timeout: 40 });
     const calls = Array.from({ length: 300 }, () => rejectionOf(timed.async.addSlowly(1, 2, kind.slow_ms)));
@@ -482,7 +482,7 @@ function limitTests(kind: Kind): void {
     assert.equal(await t.async.add(1, 2), 3);
   });
 
-  if (!has(kind, 'apart')) return;
+  if (!has(kind, 'apart') || !has(kind, 'ownStubs')) return;
   guarded(`${kind.name}: the timeout of boot holds for all calls`, async () => {
     const system = await boot({ timeout: 20 });
     const t = await kind.spawn(system);
