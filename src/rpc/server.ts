@@ -58,6 +58,8 @@ const FOLLOW_PERIOD_ms = 1000;
 let held = false;
 /** The loop has run since the last message: the next thing to do is to park. */
 let yielded = false;
+/** The task ends as soon as the loop turns: it takes no more calls. */
+let ending = false;
 
 /** Begins to take calls, in the event loop. */
 export function openServer(): void {
@@ -67,15 +69,20 @@ export function openServer(): void {
   resume();
 }
 
+/** The call that is being served is answered, and is the last one: its task ends. Later ones are the next one's. */
+export function serveNoMore(): void {
+  ending = true;
+}
+
 const listener = (): Watcher => ({ tcb: agent.server, polls: false, number: 0, onTaken: () => {}, onMessage });
 
 function resume(): void {
-  if (run(receive(agent.server, 0, OPEN_ONLY), OPEN_ONLY)) listen(listener());
+  if (!ending && run(receive(agent.server, 0, OPEN_ONLY), OPEN_ONLY)) listen(listener());
 }
 
 /** After a timeslice in place: if nothing else is to do, the loop ends at once and we are back in place. */
 function resumeToEnd(): void {
-  if (run(receive(agent.server, 0, OPEN_ONLY), OPEN_ONLY)) listenToEnd(listener());
+  if (!ending && run(receive(agent.server, 0, OPEN_ONLY), OPEN_ONLY)) listenToEnd(listener());
 }
 
 function onHandlerEnd(): void {
@@ -130,7 +137,7 @@ function run(code: Result, wait_ms: number): boolean {
     const from = registers[R_SENDER]! as ThreadId;
     const sequence = registers[R_SEQUENCE]!;
     const tag = serve(self, null, false);
-    const isOver = served % CALLS_PER_LOOK === 0 && performance.now() - began_ms > TURN_ms;
+    const isOver = ending || (served % CALLS_PER_LOOK === 0 && performance.now() - began_ms > TURN_ms);
     if (tag === 0 || isOver || isFull()) {
       if (tag !== 0) reply(self, from, sequence, tag);
       pause(tag !== 0 && wait_ms === SPIN_ONLY ? resumeToEnd : resume);
@@ -159,7 +166,7 @@ function runFollowing(): boolean {
     }
     const tag = serve(self, null, false);
     if (tag !== 0) reply(self, from, sequence, tag);
-    const isOver = tag === 0 || (tag & TAG_KIND) === ERROR || isFull() || began_ms > end_ms;
+    const isOver = ending || tag === 0 || (tag & TAG_KIND) === ERROR || isFull() || began_ms > end_ms;
     if (isOver || !follow(began_ms)) {
       stopFollowing();
       pause(tag === 0 ? resume : resumeToEnd);

@@ -185,6 +185,8 @@ function presentId(target: Target): ThreadId {
 const isForced = process.env['L3_KIND'] === 'local';
 /** Marks the options of the drop-ins' own tasks, which are made of waiting for another thread. */
 const OWN = Symbol.for('l3kernel.own');
+/** What a task is called that has no name of its own: in the options of one within a worker, the worker's. */
+export const LABEL = Symbol('label');
 
 /** Kind of a task. A wasm module whose thread is a worker is of that kind. */
 function kindOf(module: URL, options: SpawnOptions & { readonly [OWN]?: boolean }): TaskKind {
@@ -235,7 +237,8 @@ function prepare(url: URL | string, options: SpawnOptions, { holds, pool, label,
   if (pool !== null && kind !== 'worker') {
     throw new TypeError(`instances: a task of kind '${kind}' lives in this thread; only workers can be several`);
   }
-  const name = (options.name ?? nameFrom(module)) + label;
+  const within = (options as { readonly [LABEL]?: string })[LABEL];
+  const name = (options.name ?? within ?? nameFrom(module)) + label;
   const { taskId, server } =
     kind === 'worker' ? makeWorkerTask() : makeHomeTask(kind === 'wasm' ? TASK_KIND_WASM : TASK_KIND_LOCAL);
   const task = taskAt(taskId & INDEX_MASK);

@@ -1,4 +1,5 @@
 /** The conformance suite for tasks in the caller's own agent. */
+import { kinds } from './suite-kinds.ts';
 import { conformance } from './suite.ts';
 
-conformance({ kind: 'local', apart: false });
+conformance(kinds.local);

@@ -290,6 +290,104 @@ const values: readonly Attack[] = [
   },
 ];
 
+/** Ways to have the host hold, or do, what the guest's own limits do not count. */
+const levers: readonly Attack[] = [
+  {
+    title: 'strings that share one memory in there',
+    text: attack(`const s = 'x'.repeat(4e6); return Array.from({ length: 60 }, (_, i) => s.slice(i))`),
+    ends: 'ERR_IPC_LIMIT',
+    message: /together longer than its memory/,
+  },
+  {
+    title: 'one long string as many arguments of a host function',
+    text: attack(
+      `const s = 'x'.repeat(4e6); try { host.take(...Array(60).fill(s)) } catch (e) { return [e.code, host.take(s)] }`,
+    ),
+    gives(value) {
+      assert.deepEqual(value, ['ERR_IPC_LIMIT', undefined]);
+      assert.equal(received.length, 1);
+    },
+  },
+  {
+    title: 'one large object as many arguments of a host function',
+    text: attack(
+      `const o = Array.from({ length: 3e4 }, () => 1); try { host.take(...Array(60).fill(o)) } catch (e) { return e.code }`,
+    ),
+    options: { limits: { parts: 100_000 } },
+    gives: (value) => assert.equal(value, 'ERR_IPC_LIMIT'),
+  },
+  {
+    title: 'a thrown error of strings that share one memory',
+    text: attack(
+      `const s = 'x'.repeat(4e6); const e = new Error(s); for (let i = 0; i < 40; i++) e['k' + i] = s.slice(i); throw e`,
+    ),
+    ends: 'thrown',
+  },
+  {
+    title: 'a rope that would not fit into its memory',
+    text: attack(`let s = 'x'.repeat(1e5); for (let i = 0; i < 10; i++) s += s; globalThis.kept = 1; return s`),
+    ends: 'ERR_IPC_LIMIT',
+  },
+  {
+    title: 'a rope for a host function, and for the console',
+    text: attack(`let s = 'x'.repeat(1e5); for (let i = 0; i < 10; i++) s += s; let n = 0;
+      for (const f of [host.take, console.log]) try { f(s) } catch { n++ } return n`),
+    ends: ['', 'ERR_IPC_LIMIT'],
+  },
+  {
+    title: 'names of modules of a megabyte',
+    text: `export const attack = async () => { let n = 0; for (let i = 0; i < 10; i++) try { await import('x'.repeat(1e6) + i) } catch (e) { n += /4096 characters/.test(e.message) } return n };`,
+    gives: (value) => assert.equal(value, 10),
+  },
+  {
+    title: 'a flood of imports, caught',
+    text: `export const attack = async () => { for (let i = 0; ; i++) try { await import('m' + i) } catch {} };`,
+    options: { limits: { hostCalls: 100 } },
+    ends: 'ERR_IPC_LIMIT',
+    isAsync: true,
+  },
+  {
+    title: 'proxied arrays that lie about their length',
+    text: attack(`const out = []; for (const length of [-1, NaN, 'x', {}, null, undefined, 2 ** 53, Symbol.iterator, 2 ** 32])
+      try { host.take(new Proxy([1, 2], { get: (t, k) => k === 'length' ? length : t[k] })); out.push('taken') } catch (e) { out.push(e.code) } return out`),
+    gives: (value) => assert.deepEqual(new Set(value), new Set(['ERR_IPC_NOT_CLONEABLE', undefined])),
+  },
+  {
+    title: 'proxies whose traps never end',
+    text: attack(`return new Proxy({}, { ownKeys() { for (;;); } })`),
+    ends: 'ERR_IPC_TIMEOUT',
+  },
+  {
+    title: 'getters that call the host while the host reads',
+    text: attack(
+      `const o = { get a() { return host.echo({ get b() { return host.echo({ c: [3] }) } }) }, z: 's' }; return [o, o.a, host.echo(o, 1)]`,
+    ),
+    options: { host: { echo: (value: unknown) => value } },
+    gives: (value) =>
+      assert.deepEqual(value, [{ a: { b: { c: [3] } }, z: 's' }, { b: { c: [3] } }, { a: { b: { c: [3] } }, z: 's' }]),
+  },
+  {
+    title: 'buffers that go while they are read',
+    text: attack(`const u = new Uint8Array(1e5).fill(7); const b = new ArrayBuffer(1e5, { maxByteLength: 2e5 });
+      return [u, new Uint8Array(b), { get x() { u.buffer.transfer?.(); b.resize(1); return 1 } }]`),
+    ends: ['', 'ERR_IPC_NOT_CLONEABLE', 'thrown'],
+  },
+  {
+    title: 'thenables, and promises of a kind of its own',
+    text: `class P extends Promise { then(...a) { return super.then(...a) } }
+      Object.defineProperty(P.prototype, 'constructor', { get: () => Object });
+      export const attack = async () => ({ then: 5, p: await new P((r) => r({ then: null })), c: await { then(r) { r(7) } } });`,
+    gives: (value) => assert.equal(JSON.stringify(value), '{"then":5,"p":{"then":null},"c":7}'),
+  },
+  {
+    title: 'hooks of stack traces, and getters of errors',
+    text: attack(`Error.stackTraceLimit = Infinity; Error.prepareStackTrace = () => 'y'.repeat(1e6); const e = new RangeError('e');
+      for (const key of ['message', 'cause', 'code']) Object.defineProperty(e, key, { enumerable: true, get() { throw key } });
+      Object.defineProperty(e, 'name', { get() { host.take(1); return 'n' } }); throw e`),
+    ends: 'thrown',
+  },
+];
+
 const bombs: readonly Attack[] = [
   ['an endless loop', 'for (;;);'],
   ['a loop that catches its own interruption', 'for (;;) { try { for (;;); } catch {} finally { for (;;); } }'],
@@ -443,7 +541,7 @@ function look(found: Attack, outcome: { value?: unknown; error?: any }): void {
 
 const before = [Object.prototype, Array.prototype, Function.prototype].map((one) => Reflect.ownKeys(one).length);
 
-for (const found of [...escapes, ...values, ...bombs, ...floods]) {
+for (const found of [...escapes, ...values, ...levers, ...bombs, ...floods]) {
   systemTest(`SBX1000 sandbox, hostile: ${found.title}`, async (system) => {
     received.length = 0;
     const isTimed = String(found.ends).includes('ERR_IPC_TIMEOUT');
@@ -596,4 +694,64 @@ systemTest('SBX1060 sandbox, hostile: promises of the host that settle late find
   assert.equal((await rejectionOf(second)).code, 'ERR_IPC_PEER_GONE');
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(verify(), []);
+});
+
+systemTest('SBX1070 sandbox, hostile: promises that settle at once leave timers their turns', async (system) => {
+  const t = await system.spawn(
+    script(`export const rounds = async (n) => { for (let i = 0; i < n; i++) await host.later(); return n; };
+      export const leave = () => { (async () => { for (;;) await host.later(); })(); return 1; };`),
+    { engine, host },
+  );
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  assert.equal(await t.async.rounds(5000), 5000);
+  assert.ok(turns > 0);
+  // Nobody waits for these: they keep no timer from ending the task.
+  assert.equal(t.sync.leave(), 1);
+  const before = turns;
+  while (turns < before + 3) await new Promise((resolve) => setTimeout(resolve, 1));
+  clearInterval(timer);
+  await t.kill();
+  assert.deepEqual(verify(), []);
+});
+
+systemTest(
+  'SBX1080 sandbox, hostile: a ring of calls through several tasks is refused where it closes',
+  async (system) => {
+    const ring: Task[] = [];
+    const text = script('export const f = (n) => { try { return host.next(n) } catch (e) { return e.code } };');
+    for (let i = 0; i < 3; i++) {
+      ring.push(await system.spawn(text, { engine, host: { next: (n: number) => ring[(i + 1) % 3]!.sync.f(n) } }));
+    }
+    for (const t of ring) assert.equal(t.sync.f(1), 'ERR_IPC_DEADLOCK');
+    assert.deepEqual(verify(), []);
+  },
+);
+
+systemTest('SBX1090 sandbox, hostile: a task that is killed while its values are read', async (system) => {
+  for (const body of [
+    'return { get x() { host.end(); return 1 }, y: 2 }',
+    'host.take({ get x() { host.end(); return 1 } })',
+  ]) {
+    const taken: unknown[] = [];
+    const end = (): void => void attacker.kill();
+    const attacker: Task = await system.spawn(script(attack(body)), {
+      engine,
+      host: { end, take: (value) => void taken.push(value) },
+    });
+    assert.equal(thrownBy(() => attacker.sync.attack()).code, 'ERR_IPC_PEER_GONE');
+    assert.deepEqual(taken, []);
+    assert.deepEqual(verify(), []);
+  }
+});
+
+systemTest('SBX1100 sandbox, hostile: the time of an upcall is that of the call', async (system) => {
+  const inner = await system.spawn(script('export const loop = () => { for (;;); };'), { engine, timeout: 40 });
+  const outer = await system.spawn(
+    script(`export const attack = () => { for (;;) try { host.inner() } catch {} }; export const ok = () => 1;`),
+    { engine, timeout: 100, host: { inner: () => inner.sync.loop() } },
+  );
+  assert.equal(thrownBy(() => outer.sync.attack()).code, 'ERR_IPC_TIMEOUT');
+  assert.equal(outer.with({ timeout: NO_HURRY_ms }).sync.ok(), 1);
+  assert.equal(inner.alive && outer.alive, true);
 });

@@ -405,6 +405,53 @@ systemTest('SBX0140 sandbox: in a worker it has a processor of its own', async (
   assert.equal(await t.async.add(2, 2), 4);
 });
 
+systemTest(
+  'SBX0141 sandbox: in a worker, what ends it is its last call, and the next one is served',
+  async (system) => {
+    const text = `let n = 0; export const count = () => ++n; export const parser = () => { eval('['.repeat(1e6)); };
+    export const sort = () => { const a = []; a.length = 2 ** 32 - 1; a.sort(); };
+    export const late = async () => { await host.later(); const a = []; a.length = 2 ** 32 - 1; a.sort(); };`;
+    const t = await system.spawn(script(text), {
+      engine,
+      thread: 'worker',
+      name: 'box',
+      restart: 'on-failure',
+      limits: { stackKb: 512 },
+      timeout: 200,
+      host: { later: () => sleep(1) },
+    });
+    const patient = t.with({ timeout: 20_000 });
+    const ends: (() => unknown)[] = [() => patient.sync.parser(), () => patient.async.sort(), () => t.async.late()];
+    ends.push(() => Promise.all([patient.async.count(), patient.async.parser()]));
+    for (const end of ends) {
+      assert.ok(patient.sync.count() > 0);
+      const error = await rejectionOf((async () => end())());
+      assert.match(error.code, /ERR_IPC_(?:PEER_GONE|TIMEOUT)/);
+      assert.match(error.message, /^box\.\w+\(\): /);
+      assert.equal(error.task, 'box');
+      // Neither of the next calls meets the task that has ended.
+      assert.equal(patient.sync.count(), 1);
+      assert.equal(await patient.async.count(), 2);
+    }
+  },
+);
+
+systemTest('SBX0142 sandbox: in a worker, its errors say the name that its spawner gave', async (system) => {
+  const t = await system.spawn(
+    script(`export const flood = () => { for (;;) host.f() }; export const bad = () => [() => 1];
+      export const deep = () => deep() + 1;`),
+    { engine, thread: 'worker', name: 'box', limits: { hostCalls: 3 }, host: { f() {} } },
+  );
+  const errors = [() => t.sync.flood(), () => t.sync.bad(), () => t.sync.deep()].map((run) => thrownBy(run));
+  assert.match(errors[0].message, /^task 'box' went over its limit: more than 3 calls of the host/);
+  assert.match(errors[1].message, /^box\.bad\(\): result\[0\]: a function cannot be sent/);
+  assert.match(errors[2].message, /^box\.deep\(\): it went over its limit/);
+  for (const { task: name, stack } of errors) {
+    assert.equal(name, 'box');
+    assert.doesNotMatch(stack, /<ipc task\./);
+  }
+});
+
 systemTest('SBX0150 sandbox: other agents call it by its name', async (system) => {
   await system.spawn(
     script(`export const add = (a, b) => a + b; export const slow = async (x) => (await host.later(x)) + 1;

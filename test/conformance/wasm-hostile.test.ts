@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { IpcError } from '../../src/index.ts';
 import type { System, Task } from '../../src/index.ts';
 import { verify } from '../../src/kernel/verify.ts';
-import { wat } from '../support/wat.ts';
+import { urlOf, wat } from '../support/wat.ts';
 import { ALLOC, CALLS } from './fixtures/wat.ts';
 import { fixture, rejectionOf, systemTest, thrownBy } from './support.ts';
 
@@ -31,6 +31,10 @@ const l3call = `(import "l3" "call" (func $call (param i32 i32 i32 i32) (result 
   (import "l3" "status" (func $status (result i32)))
   (import "l3" "task" (func $task (param i32 i32) (result i32)))
   (import "l3" "method" (func $method (param i32 i32 i32) (result i32)))`;
+
+/** Calls of `count`, and what `detach` takes away. */
+let counted = 0;
+let lent = new Uint8Array();
 
 const attacks: readonly Attack[] = [
   ...[
@@ -202,12 +206,100 @@ const attacks: readonly Attack[] = [
     run: (attacker) => attacker.sync.run(),
     ends: /exit code 3/,
   },
+  {
+    title: 'its end by its chief, from within its allocator',
+    module: `(import "host" "die" (func $die)) (memory (export "memory") 1)
+      (func (export "l3_alloc") (param i32) (result i32) (call $die) (i32.const 64))
+      (func (export "take__ss_n") (param i32 i32 i32 i32) (result i32) (i32.const 7))`,
+    run: (attacker) => attacker.sync.take('one', 'two'),
+    ends: /killed/,
+  },
+  {
+    title: 'going on behind its end, catching what says so',
+    module: `(import "host" "die" (func $die)) (import "host" "count" (func $count))
+      (func (export "run") (block (try (do (call $die)) (catch_all)))
+        (block (try (do (call $count)) (catch_all))) (block (try (do (call $count)) (catch_all))))`,
+    run(attacker) {
+      counted = 0;
+      try {
+        attacker.sync.run();
+      } finally {
+        assert.equal(counted, 0);
+      }
+    },
+    ends: /killed/,
+  },
+  {
+    title: 'bytes of its caller that go while it makes room for them',
+    module: `(import "host" "detach" (func $detach)) (memory (export "memory") 1)
+      (func (export "l3_alloc") (param i32) (result i32) (call $detach) (i32.const 64))
+      (func (export "take__b_n") (param i32 i32) (result i32) (local.get 1))`,
+    run(attacker) {
+      lent = new Uint8Array(1000);
+      attacker.sync.take(lent);
+    },
+    ends: /detached/,
+  },
+  {
+    title: 'frames so large that few fit, between calls of the host',
+    module: `(import "host" "count" (func $count))
+      (func $run (export "run") (local ${'i64 '.repeat(5000)}) (call $count) (call $run))`,
+    run: (attacker) => attacker.sync.run(),
+    ends: /stack overflow/,
+  },
+  ...[65_532, 65_536, -1, -4, -8].map((pair): Attack => ({
+    title: `a result whose pair is at ${pair}`,
+    module: `(memory (export "memory") 1) (func (export "run__n_s") (param i32) (result i32) (local.get 0))`,
+    run: (attacker) => attacker.sync.run(pair),
+    ends: /not within its memory/,
+  })),
+  {
+    title: 'a memory that is none, and an allocator of another type',
+    module: `(table (export "memory") 1 funcref) (func (export "l3_alloc") (param f64) (result f64) (local.get 0))
+      (func (export "take__s") (param i32 i32))`,
+    run: (attacker) => attacker.sync.take('text'),
+    ends: /exports no/,
+  },
+  {
+    title: 'names that mean something to objects',
+    module: ['__proto__', 'then', 'constructor', '', 'toString', 'a\\00b', '__s', 'valueOf__n_s']
+      .map((name) => `(func (export "${name}"))`)
+      .join(' '),
+    run({ sync }) {
+      for (const name of ['then', 'constructor']) assert.equal(sync[name], undefined);
+      for (const name of Object.keys(sync)) assert.equal(sync[name](), undefined);
+    },
+    ends: null,
+  },
+  {
+    title: 'numbers that are not what they seem',
+    module: `(func (export "nan") (result f64) (f64.reinterpret_i64 (i64.const 0xfff8dead00001234)))
+      (func (export "run") (param i32) (result i32) (local.get 0))`,
+    run({ sync }) {
+      assert.ok(Number.isNaN(sync.nan()));
+      const hostile = { valueOf: () => assert.fail('it was asked'), [Symbol.toPrimitive]: () => assert.fail('asked') };
+      for (const value of [hostile, '1', null, 1n, [], Symbol('s')]) assert.throws(() => sync.run(value), TypeError);
+    },
+    ends: null,
+  },
+  {
+    title: 'a start within a start',
+    module: `(import "host" "spawn" (func $spawn)) (func $start (call $spawn)) (start $start) (func (export "run"))`,
+    run: (attacker) => attacker.sync.run(),
+    ends: null,
+  },
 ];
 
 for (const { title, module, run, ends, imports = () => ({}) } of attacks) {
   systemTest(`wasm, hostile: ${title}`, async (system) => {
     const neighbour = await system.spawn(calls, { kind, name: 'neighbour', restart: 'on-failure' });
-    const host = { again: () => attacker.sync.inner() };
+    const host = {
+      again: () => attacker.sync.inner(),
+      die: () => void attacker.kill(),
+      count: () => void counted++,
+      detach: () => void (lent.buffer as ArrayBuffer).transfer(0),
+      spawn: () => system.spawnSync(wat('(module (func (export "f")))'), { kind }).sync.f(),
+    };
     const options = { kind, name: 'attacker', wasi: 'stdio', memory: { pages: 16 }, host } as const;
     const attacker: Task = await system.spawn(wat(`(module ${module})`), { ...options, imports: imports(neighbour) });
     if (ends === null) run(attacker, system, neighbour);
@@ -225,6 +317,7 @@ for (const { title, module, run, ends, imports = () => ({}) } of attacks) {
 
 const refused: readonly [title: string, module: string, text: RegExp][] = [
   ['a shared memory', '(memory 1 1 shared)', /a shared memory/],
+  ['tables by the hundred', '(table 65536 funcref)'.repeat(100), /100 tables, and may have 16/],
   ['a memory of 64-bit addresses', '(memory i64 1)', /64-bit/],
   ['a memory larger than allowed', '(memory 17)', /begins with 17 pages, and may have 16/],
   ['an imported memory larger than allowed', '(memory (import "env" "memory") 17)', /17 pages in env\.memory/],
@@ -256,6 +349,20 @@ systemTest('wasm, hostile: a struct type is refused, for its objects would fill 
   const bytes = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x5f, 1, 0x7f, 0);
   const url = new URL(`data:application/wasm;base64,${Buffer.from(bytes).toString('base64')}`);
   assert.match((await rejectionOf(system.spawn(url, { kind }))).message, /struct or array/);
+});
+
+systemTest('wasm, hostile: several memories, each within the bound, are refused', async (system) => {
+  // Text has one memory only: the section is written by hand.
+  const header = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+  const imported = [2, 9, 1, 1, 0x65, 1, 0x6d, 2, 1, 1, 1];
+  const two = [5, 7, 2, 1, 1, 16, 1, 1, 16];
+  const one = [5, 4, 1, 1, 1, 16];
+  const spawn = (...sections: number[][]): Promise<Task> =>
+    system.spawn(urlOf(Uint8Array.from([header, ...sections].flat())), { kind, memory: { pages: 16 } });
+  assert.match((await rejectionOf(spawn(two))).message, /2 memories, and may have 1/);
+  assert.match((await rejectionOf(spawn(imported, one))).message, /2 memories, and may have 1/);
+  assert.ok((await spawn(one)).alive);
+  assert.ok((await spawn(imported)).alive);
 });
 
 const nested = (depth: number): number => (depth === 0 ? 0 : 1 + nested(depth - 1));

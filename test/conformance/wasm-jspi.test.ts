@@ -1,5 +1,8 @@
 /** Wasm tasks whose threads have stacks of their own: a call waits, and the agent does not. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { IpcError, lookup } from '../../src/index.ts';
 import type { Task } from '../../src/index.ts';
 import { verify } from '../../src/kernel/verify.ts';
@@ -111,13 +114,57 @@ systemTest('jspi: timeouts and signals end the wait of the caller', async (syste
   assert.equal(await t.async.real(1), 3);
 });
 
-systemTest('jspi: threads that answer each other at once leave timers and sockets their turns', async (system) => {
-  const t = await system.spawn(waits, { ...options, host });
-  let ticks = 0;
-  const timer = setInterval(() => ticks++, 1);
-  await t.async.loop(20_000);
-  clearInterval(timer);
-  assert.ok(ticks > 0);
+systemTest(
+  'jspi: threads that answer each other at once leave timers, sockets and files their turns',
+  async (system) => {
+    const two = await Promise.all([1, 2].map(() => system.spawn(waits, { ...options, host, concurrency: 4 })));
+    const server = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    await once(client, 'connect');
+    const turns = { timer: 0, socket: 0, file: 0 };
+    let isOver = false;
+    const timer = setInterval(() => turns.timer++, 1);
+    client.on('data', () => {
+      turns.socket++;
+      if (!isOver) client.write('again');
+    });
+    client.write('once');
+    const read = async (): Promise<void> => {
+      for (; !isOver; turns.file++) await readFile(fixture('sums.ts'));
+    };
+    const reading = read();
+    await Promise.all(two.flatMap((t) => [t.async.loop(10_000), t.async.loop(10_000)]));
+    isOver = true;
+    clearInterval(timer);
+    client.destroy();
+    server.close();
+    await reading;
+    for (const [what, count] of Object.entries(turns)) assert.ok(count > 0, what);
+  },
+);
+
+systemTest('jspi: what waits for itself by promises is ended by the timeout of who called', async (system) => {
+  const worker = await system.spawn(fixture('calls.ts'), { concurrency: 1 });
+  // The task has one thread, and the call back waits for it.
+  let t: Task;
+  const ways = [
+    (x: number): Promise<unknown> => t.async.real(x),
+    (x: number): Promise<unknown> => worker.async.askLater('ring', 'real', x),
+  ];
+  for (const way of ways) {
+    const real = (x: number): Promise<number> => way(x) as Promise<number>;
+    t = await system.spawn(waits, { ...options, name: 'ring', host: { ...host, real } });
+    const timed = t.with({ timeout: 30 });
+    for (const phase of ['receive', 'send']) {
+      const error = await rejectionOf(timed.async.real(1));
+      assert.equal(error.code, 'ERR_IPC_TIMEOUT');
+      assert.equal(error.phase, phase);
+    }
+    await t.kill();
+  }
+  assert.equal(await worker.async.add(1, 2), 3);
+  assert.deepEqual(verify(), []);
 });
 
 systemTest('jspi: a trap behind a wait is the end of the task, and every caller is told', async (system) => {

@@ -1,4 +1,5 @@
 /** The conformance suite for tasks in worker threads. */
+import { kinds } from './suite-kinds.ts';
 import { conformance } from './suite.ts';
 
-conformance({ kind: 'worker', apart: true });
+conformance(kinds.worker);

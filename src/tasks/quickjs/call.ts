@@ -11,6 +11,7 @@ import { clearTimeout, performance, setImmediate, setTimeout } from '../../platf
 import { abortedError } from '../../rpc/failure.ts';
 import { IpcError } from '../../rpc/ipc-error.ts';
 import { enterOpened, leaveOpened } from '../wasm/lives.ts';
+import { inTurn } from '../wasm/turns.ts';
 import { activate, fault, faults } from './activate.ts';
 import { callExport, collect, type Collection, revoke, type Settlement, settle, Waiting } from './guest.ts';
 import { type AnyFunction, gone, isGone, type Pending, type Script, timeoutOf } from './script.ts';
@@ -136,9 +137,11 @@ function finish(script: Script): void {
 
 /** Settles a promise that the guest has got of the host, when the host's own has settled. */
 export function later(script: Script, vm: Vm, promise: PromiseLike<unknown>, resolve: number, reject: number): void {
+  const goOnWith = (value: unknown, isRejected: boolean): void =>
+    inTurn(() => goOn(script, vm, { resolve, reject, value, isRejected }));
   promise.then(
-    (value) => goOn(script, vm, { resolve, reject, value, isRejected: false }),
-    (value: unknown) => goOn(script, vm, { resolve, reject, value, isRejected: true }),
+    (value) => goOnWith(value, false),
+    (value: unknown) => goOnWith(value, true),
   );
 }
 

@@ -14,11 +14,12 @@ import { print } from './print.ts';
 import { isGone, type Pending, type Script } from './script.ts';
 import type { Loader } from './source.ts';
 import { callWith, type Lend, put } from './put.ts';
-import { take, takeThrown } from './take.ts';
-import { GuestThrew, Refusal } from './tape.ts';
+import { type Room, take, takeThrown } from './take.ts';
+import { Refusal } from './tape.ts';
 import {
   freeBox,
   type Guest,
+  GuestThrew,
   isException,
   newString,
   readString,
@@ -100,6 +101,9 @@ function callWithStrings(vm: Vm, fn: number, args: readonly unknown[]): number {
   }
 }
 
+/** What one value, or the arguments of one call, may have. */
+const roomOf = ({ bounds }: Script): Room => ({ parts: bounds.parts, text_bytes: bounds.memory_bytes });
+
 function lend(script: Script, fn: Function): number {
   script.lent.set(script.nextLent, fn);
   return script.nextLent++;
@@ -131,11 +135,12 @@ function resultOf(script: Script, vm: Vm, method: string, box: number, firstLent
   if (script.nextLent !== firstLent) revoke(script, lentSince(script, firstLent));
   let value: unknown;
   try {
-    value = take(vm, box, script.bounds.parts, 'result');
+    value = take(vm, box, roomOf(script), 'result');
   } catch (error) {
     throw orderly(script, vm, method, error);
+  } finally {
+    freeBox(vm, box);
   }
-  freeBox(vm, box);
   if (vm.raw.qjs_is_job_pending() !== 0) runJobs(script, vm);
   return value;
 }
@@ -157,7 +162,7 @@ export function resultBox(script: Script, vm: Vm, method: string, promise: numbe
 export function settled(script: Script, vm: Vm, method: string, promise: number): unknown {
   const result = resultBox(script, vm, method, promise);
   try {
-    return take(vm, result, script.bounds.parts, 'result');
+    return take(vm, result, roomOf(script), 'result');
   } catch (error) {
     throw orderly(script, vm, method, error);
   } finally {
@@ -192,7 +197,7 @@ function thrownIn(script: Script, vm: Vm, method: string, box: number): unknown 
   const task = script.target.name;
   let error: unknown;
   try {
-    error = takeThrown(vm, box);
+    error = takeThrown(vm, box, roomOf(script));
   } catch (second) {
     if (!(second instanceof GuestThrew || second instanceof Refusal)) return second;
     freeBox(vm, vm.raw.qjs_get_exception());
@@ -213,7 +218,12 @@ function thrownIn(script: Script, vm: Vm, method: string, box: number): unknown 
 export function guestOf(script: Script, vm: Vm, loader: Loader, later: Later): Guest {
   return {
     call: (id, count, argv) => callHost(script, vm, id, count, argv, later),
-    normalize: (referrer, specifier) => orThrow(vm, () => writeText(vm, loader.resolve(specifier, referrer))[0]),
+    normalize: (referrer, specifier) =>
+      orThrow(vm, () => {
+        // Names that it asks for are kept here, and to ask is to call the host.
+        if (--script.hostCalls < 0) throw tooManyCalls(script, vm);
+        return writeText(vm, loader.resolve(specifier, referrer))[0];
+      }),
     load: (name, length) =>
       orThrow(vm, () => {
         const [address, size] = writeText(vm, loader.load(name));
@@ -245,21 +255,17 @@ function callHost(script: Script, vm: Vm, id: number, count: number, argv: numbe
   vm.look();
   const boxes: number[] = [];
   for (let i = 0; i < count; i++) boxes.push(vm.words[(argv >> 2) + i]!);
-  if (id === PRINT) return printLine(script, vm, boxes);
-  if (--script.hostCalls < 0) {
-    return throwIn(
-      vm,
-      overrun(script, vm, `more than ${script.bounds.hostCalls} calls of the host (limits.hostCalls)`),
-    );
-  }
+  if (id === PRINT) return printed(script, vm, boxes);
+  if (--script.hostCalls < 0) return throwIn(vm, tooManyCalls(script, vm));
   const fn = id >= LENT_FIRST ? script.lent.get(id) : script.host[id - HOST_FIRST];
   if (fn === undefined) {
     const text = 'a function argument is valid until its call returns; it has returned';
     return throwIn(vm, new IpcError('ERR_IPC_REVOKED', text));
   }
   const args: unknown[] = [];
+  const room = roomOf(script);
   try {
-    for (let i = 0; i < count; i++) args.push(take(vm, boxes[i]!, script.bounds.parts, `args[${i}]`));
+    for (let i = 0; i < count; i++) args.push(take(vm, boxes[i]!, room, `args[${i}]`));
   } catch (error) {
     return passOn(vm, error);
   }
@@ -273,6 +279,9 @@ function callHost(script: Script, vm: Vm, id: number, count: number, argv: numbe
     return passOn(vm, error);
   }
 }
+
+const tooManyCalls = (script: Script, vm: Vm): IpcError =>
+  overrun(script, vm, `more than ${script.bounds.hostCalls} calls of the host (limits.hostCalls)`);
 
 class Thrown {
   readonly value: unknown;
@@ -328,6 +337,14 @@ function promiseFor(script: Script, vm: Vm, promise: PromiseLike<unknown>, later
   if (isException(vm, box)) throw new GuestThrew();
   later(script, vm, promise, resolve, reject);
   return box;
+}
+
+function printed(script: Script, vm: Vm, boxes: readonly number[]): number {
+  try {
+    return printLine(script, vm, boxes);
+  } catch (error) {
+    return passOn(vm, error);
+  }
 }
 
 function printLine(script: Script, vm: Vm, [level, line]: readonly number[]): number {

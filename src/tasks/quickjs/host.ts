@@ -15,7 +15,7 @@ import { callAsync, callEither, callSync, stubsFor } from './call.ts';
 import { abandonRecords } from '../wasm/lives.ts';
 import { begin, end, endScripts, scriptOf, scriptWith } from './life.ts';
 import { boundsOf } from './limits.ts';
-import { type AnyFunction, type Script, timeoutOf } from './script.ts';
+import { type AnyFunction, isGone, type Script, timeoutOf } from './script.ts';
 
 const OTHERS = ['args', 'env', 'resourceLimits', 'execArgv', 'concurrency', 'imports', 'wasi'] as const;
 
@@ -87,6 +87,12 @@ function hostedTask(script: Script): HostedTask {
 
 /** Whether a task is a sandbox of this agent. */
 export const isScript = (taskId: number): boolean => scriptOf(taskId) !== undefined;
+
+/** Whether the sandbox with this thread has ended, or is about to. */
+export function isGoing(id: ThreadId): boolean {
+  const script = scriptWith(id);
+  return script === undefined || isGone(script);
+}
 
 /** The exports of the sandbox with this thread, for its agent's own task to export again: see wasm/apart-main.ts. */
 export function functionsOf(id: ThreadId): Record<string, AnyFunction> {

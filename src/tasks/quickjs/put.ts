@@ -4,8 +4,8 @@
  */
 import { placesOf } from './engine.ts';
 import { errorKinds } from '../../rpc/errors-codec.ts';
-import { callBoxes, GuestThrew, Mark, markOf, MARKS, Refusal } from './tape.ts';
-import { freeBox, isException, newString, type Vm, writePlain } from './vm.ts';
+import { callBoxes, Mark, markOf, MARKS, Refusal } from './tape.ts';
+import { freeBox, GuestThrew, isException, newString, type Vm, writePlain } from './vm.ts';
 
 /** Gives a number to a function that is lent to the guest. */
 export type Lend = (fn: Function) => number;

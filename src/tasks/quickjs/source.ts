@@ -50,6 +50,9 @@ export function readSource(url: URL): Source {
   return { name: isTs ? 'task.ts' : 'task.js', text: isTs ? withoutTypes(text) : text };
 }
 
+/** Longer than any path that a system takes. */
+const NAME_MAX = 4096;
+
 /** Finds what a sandbox imports, among what was granted. */
 export class Loader {
   private readonly granted: SpawnOptions['modules'];
@@ -62,6 +65,7 @@ export class Loader {
 
   /** The name of a module: relative specifiers are taken from the module that imports. */
   resolve(specifier: string, referrer: string): string {
+    if (specifier.length > NAME_MAX) throw new RangeError(`the name of a module has more than ${NAME_MAX} characters`);
     const isRelative = /^\.\.?\//.test(specifier);
     const name = isRelative ? posix.join(posix.dirname(referrer), specifier) : specifier;
     if (!this.asked.has(name)) this.asked.set(name, [specifier, referrer]);
@@ -75,6 +79,7 @@ export class Loader {
     const text =
       typeof granted === 'function' ? granted(specifier, referrer) : (own(granted, name) ?? own(granted, specifier));
     if (typeof text !== 'string') {
+      this.asked.delete(name);
       throw new ReferenceError(`the module '${specifier}', which ${referrer} imports, was not granted`);
     }
     return isTypeScript(name) ? withoutTypes(text) : text;

@@ -54,7 +54,7 @@ function tapeOf(entries: readonly unknown[]): number {
 const read = (...entries: unknown[]): unknown => {
   const tape = tapeOf(entries);
   try {
-    return readTape(vm, tape);
+    return readTape(vm, tape, { parts: 1_000_000, text_bytes: 1 << 24 });
   } finally {
     freeBox(vm, tape);
   }

@@ -24,31 +24,48 @@ import {
   writePlain,
 } from './vm.ts';
 
-/** The value in a box, which stays the caller's. `max`: parts that it may have; `root`: what a path begins with. */
-export function take(vm: Vm, box: number, max: number, root: string): unknown {
+/**
+ * What is left of what may be read. A string that shares the memory of another takes none in the guest, and all of its
+ * length here: together they are not to be more than the guest may have.
+ */
+export interface Room {
+  parts: number;
+  text_bytes: number;
+}
+
+/** The value in a box, which stays the caller's. `root`: what a path begins with. */
+export function take(vm: Vm, box: number, room: Room, root: string): unknown {
   const tag = tagOf(vm, box);
   switch (tag) {
     case TAG_STRING:
     case TAG_STRING_ROPE:
-      return readString(vm, box, placesOf().out);
+      return readText(vm, box, room);
     case TAG_BIGINT:
     case TAG_SHORT_BIGINT:
       return readBigint(vm, box);
     case TAG_SYMBOL:
       throw new Refusal('ERR_IPC_NOT_CLONEABLE', `${root}: a symbol cannot be sent`);
     case TAG_OBJECT:
-      return takeObject(vm, box, max, root);
+      return takeObject(vm, box, room, root);
     default:
       return readPlain(vm, box, tag);
   }
 }
 
-function takeObject(vm: Vm, box: number, max: number, root: string): unknown {
+function readText(vm: Vm, box: number, room: Room): string {
+  const text = readString(vm, box, placesOf().out, room.text_bytes);
+  if (text === null) throw new Refusal('ERR_IPC_LIMIT', 'its strings are together longer than its memory (memory.mb)');
+  room.text_bytes -= text.length;
+  return text;
+}
+
+function takeObject(vm: Vm, box: number, room: Room, root: string): unknown {
   const { functions } = placesOf();
-  writePlain(vm, placesOf().slots, max);
+  vm.look();
+  writePlain(vm, placesOf().slots, room.parts);
   const tape = callBoxes(vm, functions.flatten, [box, placesOf().slots]);
   try {
-    if (tagOf(vm, tape) === TAG_OBJECT) return readTape(vm, tape);
+    if (tagOf(vm, tape) === TAG_OBJECT) return readTape(vm, tape, room);
     // Of the form `0.a.b\0a function`: a code, the path, and what is there.
     const said = readString(vm, tape, placesOf().out) ?? '';
     const end = said.indexOf('\0');
@@ -62,15 +79,15 @@ function takeObject(vm: Vm, box: number, max: number, root: string): unknown {
 }
 
 /** The value that a tape describes. Throws Refusal for what describes none. */
-export const readTape = (vm: Vm, box: number): unknown => new Tape(vm, box).whole();
+export const readTape = (vm: Vm, box: number, room: Room): unknown => new Tape(vm, box, room).whole();
 
 /** What was thrown, whose box this is. */
-export function takeThrown(vm: Vm, box: number): unknown {
+export function takeThrown(vm: Vm, box: number, room: Room): unknown {
   const tag = tagOf(vm, box);
-  if (tag !== TAG_OBJECT && tag !== TAG_SYMBOL) return take(vm, box, 1, 'thrown');
+  if (tag !== TAG_OBJECT && tag !== TAG_SYMBOL) return take(vm, box, room, 'thrown');
   const tape = callBoxes(vm, placesOf().functions.flattenThrown, [box]);
   try {
-    return readTape(vm, tape);
+    return readTape(vm, tape, room);
   } finally {
     freeBox(vm, tape);
   }
@@ -114,11 +131,14 @@ class Tape {
   /** Strings and bigints by their address. */
   private readonly texts = new Map<number, string | bigint>();
   private readonly symbols = placesOf().symbols;
+  private readonly room: Room;
 
-  constructor(vm: Vm, box: number) {
+  constructor(vm: Vm, box: number, room: Room) {
     this.vm = vm;
     this.box = box;
+    this.room = room;
     this.length = lengthOf(vm, box);
+    room.parts = Math.max(1, room.parts - this.length);
   }
 
   whole(): unknown {
@@ -155,7 +175,7 @@ class Tape {
         const pointer = readPointer(vm, entry);
         let text = this.texts.get(pointer);
         if (text === undefined) {
-          text = tag === TAG_BIGINT ? readBigint(vm, entry) : readString(vm, entry, placesOf().out)!;
+          text = tag === TAG_BIGINT ? readBigint(vm, entry) : readText(vm, entry, this.room);
           this.texts.set(pointer, text);
         }
         return text;

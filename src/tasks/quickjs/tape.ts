@@ -4,7 +4,7 @@
  */
 import { placesOf } from './engine.ts';
 import { OPERATIONS, type Operation } from './prelude.ts';
-import { freeBox, isException, type Vm } from './vm.ts';
+import { freeBox, GuestThrew, isException, type Vm } from './vm.ts';
 
 /** A value that cannot cross; the message has its path. */
 export class Refusal extends Error {
@@ -14,9 +14,6 @@ export class Refusal extends Error {
     this.code = code;
   }
 }
-
-/** Thrown when the guest has thrown; what it threw is the engine's pending exception. */
-export class GuestThrew extends Error {}
 
 /** Calls a function of the prelude. Throws GuestThrew: the stack or the memory was used up, or a getter threw. */
 export function callBoxes(vm: Vm, fn: number, boxes: readonly number[]): number {

@@ -89,6 +89,9 @@ export interface Guest {
   load(name: string, length: number): number;
 }
 
+/** Thrown when the guest has thrown; what it threw is the engine's pending exception. */
+export class GuestThrew extends Error {}
+
 /** Thrown through the engine's own frames: the instance is of no use afterwards. */
 export class HardStop extends Error {}
 
@@ -261,7 +264,7 @@ export function newString(vm: Vm, text: string): number {
 /** The string in a box. `max`: bytes above which it is not read, and null is given. */
 export function readString(vm: Vm, box: number, out: number, max = Number.POSITIVE_INFINITY): string | null {
   const address = vm.raw.qjs_get_string_len(box, out);
-  if (address === 0) throw new RangeError('the memory of the task has no room for its own string');
+  if (address === 0) throw new GuestThrew();
   vm.look();
   const length = vm.words[out >> 2]! >>> 0;
   const text = length > max ? null : textOf(vm.bytes.subarray(address, address + length));

@@ -51,7 +51,8 @@ function absolute(wasi: SpawnOptions['wasi']): SpawnOptions['wasi'] {
   return { ...wasi, preopens: Object.fromEntries(preopens) as Record<string, string> };
 }
 
-export const isWasm = (url: URL): boolean => url.pathname.endsWith('.wasm');
+export const isWasm = ({ protocol, pathname }: URL): boolean =>
+  protocol === 'data:' ? pathname.startsWith('application/wasm') : pathname.endsWith('.wasm');
 
 /** Url and options of a task as its host takes them. Throws a TypeError for an option that it cannot have. */
 export function place(url: URL, kind: TaskKind, options: SpawnOptions): { url: URL; options: SpawnOptions } {

@@ -22,7 +22,7 @@ import { type Compiled, taskBoundsOf } from './compile.ts';
 import { dropCopiers } from './copier.ts';
 import { guarded, guardedFunction } from './guard.ts';
 import { byName, importsFor, throughStubs } from './imports.ts';
-import { Exit, faultText, type RawFunction, type Slot, stack, wasmTasks, type WasmTask } from './record.ts';
+import { isGone, Exit, faultText, type RawFunction, type Slot, stack, wasmTasks, type WasmTask } from './record.ts';
 import {
   abandonRecords,
   countRestart,
@@ -269,6 +269,12 @@ export function endWasmTasks(): void {
 export function hostedBy(id: ThreadId): Hosted | undefined {
   const task = wasmTasks.get(id);
   return task === undefined ? undefined : hosted.get(task);
+}
+
+/** Whether the task with this thread has ended, or is about to. */
+export function isGoing(id: ThreadId): boolean {
+  const task = wasmTasks.get(id);
+  return task === undefined || isGone(task);
 }
 
 /** Gives back the records of a task that did not start. */

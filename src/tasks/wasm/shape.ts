@@ -200,15 +200,20 @@ export interface Bounds {
   readonly elements: number;
 }
 
+/** The bound of a memory is that of a task, which has one; that of tables is for each of them. */
+const TABLES_MAX = 16;
+
 /** What of a module is too large from the start, in sentences. */
 export function excessOf(bytes: Uint8Array, bounds: Bounds): string[] {
   const found: string[] = [];
+  const counts = { memory: 0, table: 0 };
   const check = (min: number, max: number, what: string): void => {
     if (min > max) found.push(`it begins with ${min} ${what}, and may have ${max}`);
   };
   for (const { module, name, kind, limits } of shapeOf(bytes).imports) {
     if (limits === null) continue;
     const isMemory = kind === 'memory';
+    counts[isMemory ? 'memory' : 'table']++;
     check(
       limits.min,
       isMemory ? bounds.pages : bounds.elements,
@@ -217,9 +222,13 @@ export function excessOf(bytes: Uint8Array, bounds: Bounds): string[] {
   }
   for (const { id, from } of sectionsOf(bytes)) {
     const what = id === SECTION_MEMORY ? 'pages' : 'table elements';
-    for (const { min } of limitsIn(bytes, id, from))
+    for (const { min } of limitsIn(bytes, id, from)) {
+      counts[id === SECTION_MEMORY ? 'memory' : 'table']++;
       check(min, id === SECTION_MEMORY ? bounds.pages : bounds.elements, what);
+    }
   }
+  if (counts.memory > 1) found.push(`it has ${counts.memory} memories, and may have 1`);
+  if (counts.table > TABLES_MAX) found.push(`it has ${counts.table} tables, and may have ${TABLES_MAX}`);
   return found;
 }
 

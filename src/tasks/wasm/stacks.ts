@@ -29,6 +29,7 @@ import { agent, holder, idOf } from '../../user/agent.ts';
 import { gone, isGone, type RawFunction, stack, type WasmTask } from './record.ts';
 import type { Signature } from './signature.ts';
 import { checkArguments, putArguments } from './switch.ts';
+import { inTurn } from './turns.ts';
 import { allocate, checkPair, pairAddress, pairLength, takeBytes, takeString } from './space.ts';
 
 /** What JSPI adds to `WebAssembly`; the types of the language do not know it yet. */
@@ -167,6 +168,7 @@ export function callLater(
   return new Promise((resolve, reject) => {
     // One that has faulted may be restarted: the call waits for that.
     if (task.ended !== null) throw gone(task, signature.name);
+    if (signal?.aborted === true) throw abortedError(calling, signal);
     checkArguments(task.target.name, signature, args);
     if (!isRemote && !sameClan(agent.current, task.tcb)) throw failure(DENIED, calling);
     let timer: NodeJS.Timeout | undefined;
@@ -373,11 +375,6 @@ export const resumed =
     }
   };
 
-/** Stacks resumed between two turns of the loop. */
-const RESUMES_PER_TURN = 32;
-let resumesLeft = RESUMES_PER_TURN;
-const late: (() => void)[] = [];
-
 /** What a thread waits for is there; of a task that has ended nothing goes on. */
 function wakeUp(stacks: Stacks, thread: Thread, outcome: Outcome): void {
   if (stacks.ended) return;
@@ -388,23 +385,9 @@ function wakeUp(stacks: Stacks, thread: Thread, outcome: Outcome): void {
 function resume(stacks: Stacks, thread: Thread): void {
   const wake = thread.wake!;
   thread.wake = null;
-  const go = (): void => {
+  inTurn(() => {
     if (!stacks.ended) wake(thread.number);
-  };
-  if (resumesLeft === RESUMES_PER_TURN) setImmediate(nextTurn);
-  if (resumesLeft > 0) {
-    resumesLeft--;
-    go();
-  } else late.push(go);
-}
-
-function nextTurn(): void {
-  resumesLeft = RESUMES_PER_TURN;
-  const waiting = late.splice(0, RESUMES_PER_TURN);
-  if (waiting.length === 0) return;
-  resumesLeft -= waiting.length;
-  setImmediate(nextTurn);
-  for (const go of waiting) go();
+  });
 }
 
 /** Ends the threads of an instance: what they wait for is nobody's, and their callers are told. */
