@@ -74,6 +74,8 @@ export const TASK_NAME = 16;
 /** Why the task has ended, in UTF-8. */
 export const TASK_REASON_BYTES = 40;
 export const TASK_REASON = 41;
+/** 1 when the exports cannot be entered again while they run: a call waits its turn, whatever the thread waits for. */
+export const TASK_ENTERED_ONCE = 63;
 
 /**
  * Rung, with a count that goes up, when a parked thread of this processor has news and its agent runs its event loop.
@@ -108,4 +110,4 @@ export const PROCESSOR_DUE = 55;
 export const taskAt = (index: number): TaskRecord => (TASK_BASE + index * TASK_WORDS) as TaskRecord;
 export const processorAt = (index: number): Processor => (PROCESSOR_BASE + index * PROCESSOR_WORDS) as Processor;
 export const TASK_NAME_MAX = Math.min(NAME_BYTES, (TASK_REASON_BYTES - TASK_NAME) * 4);
-export const TASK_REASON_MAX: number = (TASK_WORDS - TASK_REASON) * 4;
+export const TASK_REASON_MAX: number = (TASK_ENTERED_ONCE - TASK_REASON) * 4;

@@ -41,6 +41,7 @@ import {
   TAG_WORDS,
 } from '../layout/message.ts';
 import { ANY_INDEX, CALLS_IN_FLIGHT, INDEX_MASK, LISTEN_SLICE_ms } from '../layout/params.ts';
+import { TASK_ENTERED_ONCE, taskAt } from '../layout/task.ts';
 import {
   KIND_MASK,
   LOCK,
@@ -787,6 +788,7 @@ const active = new Set<PendingCall>();
 
 /** Sends the first call that a blocked task has not seen yet to its thread that waits for us. */
 function divert(taskId: number): void {
+  if (peek(taskAt(taskId & INDEX_MASK) + TASK_ENTERED_ONCE) !== 0) return;
   let first: PendingCall | null = null;
   for (const call of active) {
     if (call.calling.taskId !== taskId) continue;

@@ -70,9 +70,9 @@ systemTest('kill ends a task that never comes back from a handler', async (syste
 });
 
 systemTest('who awaits kill() hears of the end before the calls that it ends are rejected', async (system) => {
-  const caller = await system.spawn(calls);
   for (let round = 0; round < 6; round++) {
     const callee = await system.spawn(program, { name: `callee-${round}` });
+    const caller = await system.spawn(calls);
     // Nobody handles these until kill() has come back: a rejection before that is one that nobody handled.
     const direct = callee.async.never();
     const byOther = caller.async.ask(`callee-${round}`, 'never');
@@ -81,6 +81,7 @@ systemTest('who awaits kill() hears of the end before the calls that it ends are
     assert.ok(!system.tasks().some(({ id }) => id === callee.id));
     assert.equal((await rejectionOf(direct)).code, 'ERR_IPC_PEER_GONE');
     assert.equal((await rejectionOf(byOther)).code, 'ERR_IPC_PEER_GONE');
+    await caller.kill();
   }
 });
 

@@ -5,6 +5,6 @@
 import { bootstrap as real } from '../../src/tasks/bootstrap.ts';
 
 const hooks = `import(${JSON.stringify(new URL('./hooks.ts', import.meta.url).href)})`;
-const counted = (text: string): string => `${hooks}.then(() => ${text.trim().replace(/;$/, '')});`;
+const counted = (text: string): string => `${hooks}.then(() => { ${text} });`;
 
 export const bootstrap = { task: counted(real.task), supervisor: counted(real.supervisor) };

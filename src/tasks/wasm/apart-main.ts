@@ -1,7 +1,9 @@
 /** What a worker does whose module is a wasm module or a sandbox: see apart.ts. */
+import { poke } from '#atomics';
 import { loadSandboxes } from '#sandbox';
 import type { AnyFunction, ConsoleLevel, SpawnOptions, Task } from '../../rpc/types.ts';
 import { serveNoMore } from '../../rpc/server.ts';
+import { TASK_ENTERED_ONCE } from '../../layout/task.ts';
 import type { ThreadId } from '../../layout/tcb.ts';
 import { agent } from '../../user/agent.ts';
 import { nameOf } from '../../user/names.ts';
@@ -26,6 +28,7 @@ export async function importModule(href: string): Promise<Record<string, unknown
 
 function spawnHere(url: URL): Record<string, unknown> {
   const { memory, limits, wasi, granted } = statedIn(url);
+  poke(agent.task + TASK_ENTERED_ONCE, 1);
   const imports: Record<string, Record<string, AnyFunction>> = {};
   for (const name of granted) {
     const at = name.indexOf('.');
