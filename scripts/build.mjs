@@ -143,13 +143,11 @@ export const bootstrap = preferFiles(${JSON.stringify(texts)}, ${JSON.stringify(
  */
 const quickToLoad = (code) =>
   code
-    .replace(
-      /^import (?:(?:\* as )?([\w$]+))?(?:, )?(\{[^}]*\})? from ("node:[^"]+");$/gm,
-      (_, whole, names, module) =>
-        [whole, names?.replaceAll(' as ', ': ')]
-          .filter((name) => name !== undefined)
-          .map((name) => `const ${name} = process.getBuiltinModule(${module});`)
-          .join('\n'),
+    .replace(/^import (?:(?:\* as )?([\w$]+))?(?:, )?(\{[^}]*\})? from ("node:[^"]+");$/gm, (_, whole, names, module) =>
+      [whole, names?.replaceAll(' as ', ': ')]
+        .filter((name) => name !== undefined)
+        .map((name) => `const ${name} = process.getBuiltinModule(${module});`)
+        .join('\n'),
     )
     .replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
