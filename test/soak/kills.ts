@@ -215,6 +215,8 @@ class Field {
       const { code, phase } = error as { code?: string; phase?: string };
       // A call that was not taken kills nobody.
       if (way === 'timeout' && (code !== 'ERR_IPC_TIMEOUT' || phase === 'send')) return false;
+      // Nor does one that met a member which is blocked in a call to this thread: CAVEATS.
+      if (way !== 'timeout' && code === 'ERR_IPC_DEADLOCK') return false;
       if (way !== 'timeout' && code !== 'ERR_IPC_PEER_GONE') this.problems.push(`${way} ended in ${String(error)}`);
     }
     await this.revive(number);
