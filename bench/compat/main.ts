@@ -8,7 +8,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Plan } from '../harness/job.ts';
+import type { Plan, RunOptions } from '../harness/job.ts';
 import { type Machine, machineFacts } from '../harness/machine.ts';
 import { mergeFailures } from '../harness/processes.ts';
 import { installLibrary, installPackages, runProgram } from '../harness/project.ts';
@@ -39,14 +39,6 @@ export interface Report {
   readonly originals: typeof ORIGINALS;
   readonly rows: readonly ReportRow[];
   readonly failures: readonly { readonly rows: readonly string[]; readonly message: string }[];
-}
-
-interface RunOptions {
-  readonly words: readonly string[];
-  readonly plan: Plan;
-  /** No pair of processes is started after this. */
-  readonly budget_ms?: number;
-  readonly progress?: (done: number, all: number, what: string) => void;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

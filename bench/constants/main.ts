@@ -8,7 +8,7 @@ import type { Edit } from '../harness/edits.ts';
 import { addTo, histogram, quantileOf, unpacked } from '../harness/histogram.ts';
 import { now_ms } from '../harness/interleave.ts';
 import { messageOf } from '../harness/job.ts';
-import type { Failure, Finding, JobResult, Plan } from '../harness/job.ts';
+import type { Failure, Finding, JobResult, Plan, RunOptions } from '../harness/job.ts';
 import { machineFacts } from '../harness/machine.ts';
 import type { Machine } from '../harness/machine.ts';
 import { mergeFailures, runJob } from '../harness/processes.ts';
@@ -77,14 +77,6 @@ export interface Report {
   readonly elapsed_ms: number;
   readonly rows: readonly ConstantRow[];
   readonly failures: readonly Failure[];
-}
-
-export interface RunOptions {
-  /** Names of kernels, `sizes`, or beginnings of some; none: all. */
-  readonly words: readonly string[];
-  readonly plan: Plan;
-  readonly budget_ms?: number;
-  readonly progress?: (done: number, all: number, what: string) => void;
 }
 
 const SIZES_ROW = 'sizes';

@@ -105,3 +105,14 @@ export function openContext(job: Job): { context: Context; collected: Collected 
   };
   return { context, collected };
 }
+
+/** How a suite is run. */
+export interface RunOptions {
+  /** Names of what is to be measured, or beginnings of some; none: all. */
+  readonly words: readonly string[];
+  readonly plan: Plan;
+  /** No process is started after this. */
+  readonly budget_ms?: number;
+  /** Told before each process: how many of how many, and what it measures. */
+  readonly progress?: (done: number, all: number, what: string) => void;
+}

@@ -5,7 +5,7 @@
 import { prepareSubject } from '../harness/bundle.ts';
 import type { Subject } from '../harness/bundle.ts';
 import { now_ms } from '../harness/interleave.ts';
-import type { Failure, Job, JobResult, Plan } from '../harness/job.ts';
+import type { Failure, Job, JobResult, Plan, RunOptions } from '../harness/job.ts';
 import { machineFacts } from '../harness/machine.ts';
 import { SPREAD_MAX } from '../harness/overhead.ts';
 import type { Overhead } from '../harness/overhead.ts';
@@ -28,15 +28,6 @@ export const QUICK: Plan = { processes: 1, placements: 2, pairs: 1, block_ms: 4 
  * on a crowded one the last repetitions are given up, and the report says how many processes they were.
  */
 const BUDGET_MS = 300_000;
-
-export interface RunOptions {
-  readonly words: readonly string[];
-  readonly plan: Plan;
-  /** No process is started after this. */
-  readonly budget_ms?: number;
-  /** Told before each process: how many of how many, and what it measures. */
-  readonly progress?: (done: number, all: number, what: string) => void;
-}
 
 /** Rows with as many bytes take seconds, and would keep those of their group from the time of a process. */
 const SLOW_BYTES = 1 << 20;

@@ -7,7 +7,7 @@
 import { prepareSubject } from '../harness/bundle.ts';
 import type { Subject } from '../harness/bundle.ts';
 import { now_ms } from '../harness/interleave.ts';
-import type { Failure, Job, JobResult, Plan } from '../harness/job.ts';
+import type { Failure, Job, JobResult, Plan, RunOptions } from '../harness/job.ts';
 import { machineFacts } from '../harness/machine.ts';
 import type { Machine } from '../harness/machine.ts';
 import { mergeFailures, runJob } from '../harness/processes.ts';
@@ -49,14 +49,6 @@ export interface Report {
   readonly elapsed_ms: number;
   readonly rows: readonly Removal[];
   readonly failures: readonly Failure[];
-}
-
-export interface RunOptions {
-  /** Names of variants, or beginnings of some; none: all. */
-  readonly words: readonly string[];
-  readonly plan: Plan;
-  readonly budget_ms?: number;
-  readonly progress?: (done: number, all: number, what: string) => void;
 }
 
 const cellsOf = (variant: Variant): string[] =>

@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Plan } from '../harness/job.ts';
+import type { Plan, RunOptions } from '../harness/job.ts';
 import { type Machine, machineFacts } from '../harness/machine.ts';
 import { mergeFailures } from '../harness/processes.ts';
 import { installLibrary, installPackages, runProgram } from '../harness/project.ts';
@@ -45,14 +45,6 @@ export interface Report {
   readonly rivals: typeof RIVALS;
   readonly rows: readonly ReportRow[];
   readonly failures: readonly { readonly rows: readonly string[]; readonly message: string }[];
-}
-
-interface RunOptions {
-  readonly words: readonly string[];
-  readonly plan: Plan;
-  /** No pair of processes is started after this. */
-  readonly budget_ms?: number;
-  readonly progress?: (done: number, all: number, what: string) => void;
 }
 
 function makeProject(folder: string): void {

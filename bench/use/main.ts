@@ -5,7 +5,7 @@
 import { prepareSubject } from '../harness/bundle.ts';
 import { addTo, histogram, quantileOf, totalOf, unpacked } from '../harness/histogram.ts';
 import { now_ms } from '../harness/interleave.ts';
-import type { Failure, Finding, Job, Plan } from '../harness/job.ts';
+import type { Failure, Finding, Job, Plan, RunOptions } from '../harness/job.ts';
 import { machineFacts } from '../harness/machine.ts';
 import type { Machine } from '../harness/machine.ts';
 import { mergeFailures, runJob } from '../harness/processes.ts';
@@ -50,13 +50,6 @@ export interface Report {
   readonly elapsed_ms: number;
   readonly rows: readonly UseRow[];
   readonly failures: readonly Failure[];
-}
-
-export interface RunOptions {
-  readonly words: readonly string[];
-  readonly plan: Plan;
-  readonly budget_ms?: number;
-  readonly progress?: (done: number, all: number, what: string) => void;
 }
 
 const countsOf = ({ bins, times }: Finding): Float64Array => unpacked(bins as number[], times as number[]);
