@@ -84,9 +84,11 @@ function serveOne(self: Tcb, callbacks: Callbacks): number {
     return putThrown(error, 0);
   }
   depth++;
-  const tag = serve(self, callbacks, true);
-  depth--;
-  return tag;
+  try {
+    return serve(self, callbacks, true);
+  } finally {
+    depth--;
+  }
 }
 
 function thrownBy(self: Tcb, tag: number, calling: Calling): unknown {

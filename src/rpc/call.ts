@@ -75,6 +75,7 @@ import { abortedError, type Calling, failure, putThrown, sendError, takeThrown }
 import { type Entry, Fifo, NOWHERE } from './fifo.ts';
 import { IpcError } from './ipc-error.ts';
 import { readAwaitedNews } from './news.ts';
+import { mendTorn, OVERFLOW, ready, torn } from './overflow.ts';
 import { carries, functionsPut, gaveAway, putArguments, putLending, takeResult, takeResultInto } from './payload.ts';
 import { blockedRequest, type Callbacks, callWaiting, holdAnswer, METHOD_LINE, serve, whenBlocked } from './serve.ts';
 import { awaitSuccessor, FOUND, mayBeSucceeded, NOBODY, outlived, retarget } from './successor.ts';
@@ -195,6 +196,7 @@ export function callSync(
   args: readonly unknown[],
 ): unknown {
   if (trace.isWanted()) return trace.sync(callSync, target, method, name, options, args);
+  if (torn.length > 0) mendTorn();
   const { timeout_ms, signal } = options;
   if (signal !== undefined && signal.aborted) throw abortedError(callingOf(target, name, options), signal);
   const back = callWaiting(target.taskId, method, name, args, timeout_ms, target.name);
@@ -204,12 +206,20 @@ export function callSync(
   const self = agent.current;
   const { id } = target;
   const began_ms = timeout_ms === NEVER ? NEVER : now_ms();
-  const code = call(self, id, ANY_INDEX, selector, timeout_ms, timeout_ms > 0 ? REST : NEVER);
-  if (code === OK && (registers[R_TAG]! & TAG_KIND) === REPLY) return takeResult(self, registers[R_TAG]!);
-  if (code === NOT_TAKEN && !(carries(selector) && gaveAway)) {
-    return callSuccessor(target, method, name, options, args, began_ms);
+  try {
+    const code = call(self, id, ANY_INDEX, selector, timeout_ms, timeout_ms > 0 ? REST : NEVER);
+    if (code === OK && (registers[R_TAG]! & TAG_KIND) === REPLY) return takeResult(self, registers[R_TAG]!);
+    if (code === NOT_TAKEN && !(carries(selector) && gaveAway)) {
+      return callSuccessor(target, method, name, options, args, began_ms);
+    }
+    return finishSync(self, code, id, target, callingOf(target, name, options, began_ms, selector), callbacks);
+  } catch (error) {
+    if (error instanceof RangeError && error.message === OVERFLOW) {
+      torn.push(self, id);
+      void ready.then(mendTorn);
+    }
+    throw error;
   }
-  return finishSync(self, code, id, target, callingOf(target, name, options, began_ms, selector), callbacks);
 }
 
 function finishSync(
@@ -235,6 +245,7 @@ export function callSyncBytes(
   args: readonly unknown[],
 ): unknown {
   if (trace.isWanted()) return trace.sync(callSyncBytes, target, method, name, options, args);
+  if (torn.length > 0) mendTorn();
   const { timeout_ms, signal } = options;
   const bytes = options.bytes!;
   bytes.begin();
@@ -247,13 +258,21 @@ export function callSyncBytes(
   const self = agent.current;
   const { id } = target;
   const began_ms = timeout_ms === NEVER ? NEVER : now_ms();
-  const code = call(self, id, ANY_INDEX, selector, timeout_ms, timeout_ms > 0 ? REST : NEVER);
-  // What was lent is the caller's alone again.
-  outgoing.length = 1;
-  if (code === NOT_TAKEN && !(carries(selector) && gaveAway)) {
-    return bytes.place(callSuccessor(target, method, name, options, args, began_ms), named);
+  try {
+    const code = call(self, id, ANY_INDEX, selector, timeout_ms, timeout_ms > 0 ? REST : NEVER);
+    // What was lent is the caller's alone again.
+    outgoing.length = 1;
+    if (code === NOT_TAKEN && !(carries(selector) && gaveAway)) {
+      return bytes.place(callSuccessor(target, method, name, options, args, began_ms), named);
+    }
+    return finishSync(self, code, id, target, callingOf(target, name, options, began_ms, selector), callbacks, bytes);
+  } catch (error) {
+    if (error instanceof RangeError && error.message === OVERFLOW) {
+      torn.push(self, id);
+      void ready.then(mendTorn);
+    }
+    throw error;
   }
-  return finishSync(self, code, id, target, callingOf(target, name, options, began_ms, selector), callbacks, bytes);
 }
 
 /** Makes a call that no incarnation has taken yet to the one that is there next, within what is left of its timeout. */

@@ -34,6 +34,7 @@ import { CodecError, decode, encode } from './codec.ts';
 import { putThrown } from './failure.ts';
 import { inContext, METHOD_CONTEXT } from './context.ts';
 import { IpcError, noSuchMethod } from './ipc-error.ts';
+import { mendTorn, torn } from './overflow.ts';
 import { functionsPut, type ImportFunction, putArguments, putResult, takeArguments, whenLent } from './payload.ts';
 import { awaitAnswer } from './answer.ts';
 import { step } from './generators.ts';
@@ -206,6 +207,7 @@ export function serve(
     const fn = functionFor(self, tag, task, callbacks);
     const args = takeArguments(self, tag, importFunction);
     const result = apply(fn, args);
+    if (torn.length > 0) mendTorn();
     const isLater = isThenable(result);
     if (isLater && blocked) throw promiseToBlocked(result);
     if (!isLater && !holdsBack(sender, sequence, blocked)) return REPLY | putResult(result, task);
@@ -213,6 +215,7 @@ export function serve(
     closing = false;
     return 0;
   } catch (error) {
+    if (torn.length > 0) mendTorn();
     if (!holdsBack(sender, sequence, blocked)) return putThrown(error, task);
     answerLater(Promise.reject(error), makeRequest(), answer);
     closing = false;
